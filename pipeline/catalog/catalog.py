@@ -1,0 +1,116 @@
+"""The catalog: every definition that can be used, in an order in which each comes after what it reads."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from pipeline.catalog.models import MetricDefinition
+from pipeline.catalog.source_models import SourceMapping
+from pipeline.errors import UnknownMetricError
+
+ManagedBy = Literal["builtin", "file", "api"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with one definition or mapping.
+
+    Attributes:
+        file: path as the user knows it, or `settings` for definitions that came over HTTP.
+        line: 1-based, when known.
+        field: dotted path inside the file, for example `definitions[2].pattern.regex`.
+        found: what stands there.
+        advice: what to write instead.
+        severity: an `error` keeps the definition out of the catalog, a `warning` does not.
+    """
+
+    file: str
+    line: int | None
+    field: str
+    found: str
+    advice: str
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        """One line, as a compiler prints it."""
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.severity}: {self.field}: found {self.found}; {self.advice}"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A definition that passed validation, with its version and where it came from."""
+
+    definition: MetricDefinition
+    version: str
+    managed_by: ManagedBy
+    file: str
+    line: int | None = None
+    reads: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The definition's key."""
+        return self.definition.key
+
+    @property
+    def short_version(self) -> str:
+        """First 12 hexadecimal digits, as shown to people."""
+        return self.version[:12]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Definitions in topological order, source mappings, and what was wrong with the rest."""
+
+    metrics: tuple[Metric, ...] = ()
+    sources: dict[str, SourceMapping] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @cached_property
+    def by_key(self) -> dict[str, Metric]:
+        """Every metric by its key."""
+        return {metric.key: metric for metric in self.metrics}
+
+    @property
+    def active(self) -> tuple[Metric, ...]:
+        """The metrics that are extracted, in topological order."""
+        return tuple(metric for metric in self.metrics if metric.definition.active)
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Problems that keep a definition out."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    def get(self, key: str) -> Metric:
+        """The metric with this key.
+
+        Raises:
+            UnknownMetricError: there is none; the message names the nearest keys.
+        """
+        if (metric := self.by_key.get(key)) is not None:
+            return metric
+        near = difflib.get_close_matches(key, self.by_key, n=3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else " `metric-store catalog` lists all of them."
+        raise UnknownMetricError(f"No metric has the key {key!r}.{hint}")
+
+    def select(self, keys: Sequence[str] | None) -> tuple[Metric, ...]:
+        """The active metrics, or the named ones with everything they read, in topological order."""
+        if keys is None:
+            return self.active
+        wanted: set[str] = set()
+        waiting = [self.get(key).key for key in keys]
+        while waiting:
+            key = waiting.pop()
+            if key not in wanted:
+                wanted.add(key)
+                waiting.extend(self.by_key[key].reads)
+        return tuple(metric for metric in self.metrics if metric.key in wanted)
+
+    def with_problems(self, problems: Iterable[Problem]) -> Catalog:
+        """The same catalog with more problems reported."""
+        return Catalog(self.metrics, self.sources, (*self.problems, *problems))

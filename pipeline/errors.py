@@ -1,0 +1,65 @@
+"""Every exception of the project, in one tree.
+
+MetricStoreError
+├── UserError                  what the user can mend; shown as one line, exit code 2
+│   ├── SettingsError          a setting is missing or wrong
+│   ├── DefinitionError        a metric definition or source mapping is wrong
+│   ├── UnknownMetricError     no definition has that key
+│   ├── UnknownConversationError
+│   ├── ExpressionError        a filter, formula, pattern or path cannot be accepted
+│   ├── SourceError            a landing folder, file or archive cannot be read
+│   ├── StoreUnavailableError  the database file cannot be opened, is full, or is not ours
+│   └── JudgeError             a model endpoint is misconfigured
+└── InternalError              a bug: an invariant does not hold
+    └── LedgerError            eligible is not the sum of its states
+"""
+
+from __future__ import annotations
+
+
+class MetricStoreError(Exception):
+    """Base of every exception this package raises on purpose."""
+
+
+class UserError(MetricStoreError):
+    """Something the user can mend. The message says what was found, where, and what to do next."""
+
+
+class SettingsError(UserError):
+    """A setting is missing or has a value that cannot be used."""
+
+
+class DefinitionError(UserError):
+    """A metric definition or a source mapping cannot be accepted."""
+
+
+class UnknownMetricError(UserError):
+    """No definition in the catalog has the given key."""
+
+
+class UnknownConversationError(UserError):
+    """The store holds no conversation with the given id."""
+
+
+class ExpressionError(UserError):
+    """A filter, formula, pattern or JSON path is malformed or uses something that is not allowed."""
+
+
+class SourceError(UserError):
+    """A landing folder, file or archive cannot be read."""
+
+
+class StoreUnavailableError(UserError):
+    """The database cannot be opened or written: missing, locked, full, not permitted or not ours."""
+
+
+class JudgeError(UserError):
+    """A model endpoint is missing, refuses the key or cannot serve the request at all."""
+
+
+class InternalError(MetricStoreError):
+    """An invariant of the program does not hold. Please report it."""
+
+
+class LedgerError(InternalError):
+    """The states of a run do not add up to what was eligible."""

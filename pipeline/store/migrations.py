@@ -1,0 +1,45 @@
+"""Numbered SQL files, applied once each, in order, under the write lock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+
+from pipeline.errors import StoreUnavailableError
+
+
+@cache
+def migrations() -> dict[str, str]:
+    """Name and text of every migration, oldest first."""
+    folder = files("pipeline.store").joinpath("schema")
+    return {
+        entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".sql")
+    }
+
+
+def migrate(con: duckdb.DuckDBPyConnection) -> None:
+    """Bring the schema up to date, all in one transaction.
+
+    Raises:
+        StoreUnavailableError: the file was written by a newer version.
+    """
+    con.execute("CREATE TABLE IF NOT EXISTS schema_migrations (name VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
+    applied = {name for (name,) in con.execute("SELECT name FROM schema_migrations").fetchall()}
+    known = migrations()
+    if unknown := sorted(applied - known.keys()):
+        raise StoreUnavailableError(
+            f"The database was written by a newer metric-store (schema {unknown[-1]}). Upgrade this installation."
+        )
+    pending = [name for name in known if name not in applied]
+    if not pending:
+        return
+    con.execute("BEGIN")
+    for name in pending:
+        con.execute(known[name])
+        con.execute("INSERT INTO schema_migrations VALUES (?, ?)", [name, datetime.now(UTC)])
+    con.execute("COMMIT")

@@ -1,0 +1,24 @@
+"""SQL that lives in files beside the code that runs it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+
+
+@cache
+def load_sql(package: str, name: str) -> str:
+    """The text of `<package>/<name>.sql`, for example `load_sql("pipeline.ingest.sql", "stage")`."""
+    return files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def run_script(con: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, object] | None = None) -> None:
+    """Run statements one after another; each is given the named parameters that it mentions.
+
+    DuckDB refuses a parameter that a statement does not use, so a script cannot be handed over whole.
+    """
+    for statement in con.extract_statements(text):
+        wanted = statement.named_parameters
+        con.execute(statement, {name: value for name, value in (parameters or {}).items() if name in wanted})

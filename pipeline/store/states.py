@@ -1,0 +1,23 @@
+"""The states of a value. Only `ok` enters an aggregate; every other one is counted beside it."""
+
+from __future__ import annotations
+
+STATES = (
+    "ok",
+    "not_applicable",
+    "abstained",
+    "missing",
+    "out_of_range",
+    "unknown_category",
+    "wrong_type",
+    "parse_error",
+    "error",
+    "not_sampled",
+    "over_cap",
+    "over_budget",
+    "no_model",
+    "pending",
+)
+
+# A value in one of these is looked at again by a later run even though its conversation has not changed.
+UNFINISHED = ("error", "not_sampled", "over_cap", "over_budget", "no_model", "pending")
