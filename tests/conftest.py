@@ -1,0 +1,43 @@
+"""Fixtures shared by every test: settings and a store in a folder of their own, and the real data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import Settings
+from pipeline.store import Store
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the developer's machine reaches a test, and no test writes into the checkout."""
+    for name in list(os.environ):
+        if name.startswith("METRIC_STORE_") and name != "METRIC_STORE_TEST_DATA":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of an empty deployment in a temporary folder."""
+    return Settings(home=tmp_path / "home", definitions=tmp_path / "definitions")
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    """An empty store."""
+    return Store(settings)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real conversational data; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("METRIC_STORE_TEST_DATA") or PROJECT.parent / "shared" / "data").resolve()
+    if not folder.is_dir():
+        pytest.skip("real data is absent; set METRIC_STORE_TEST_DATA to its folder")
+    return folder
