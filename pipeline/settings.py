@@ -49,9 +49,7 @@ class Settings(BaseSettings):
     start: datetime = Field(
         default=datetime(2020, 1, 1, tzinfo=UTC), description="First hour of the partitions that Dagster offers."
     )
-    settle_minutes: int = Field(
-        default=5, ge=0, le=1440, description="Idle time after which a conversation is settled."
-    )
+    settle_minutes: int = Field(default=5, ge=0, le=1440, description="Idle time that settles a conversation.")
     window_hours: int = Field(default=24, ge=1, le=168, description="How far back one hourly run looks.")
     cap: int = Field(default=500, ge=1, description="Newest conversations per run for modes that cost money.")
     max_custom_metrics: int = Field(default=50, ge=0, description="Custom definitions per workspace.")
@@ -120,7 +118,8 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, p['loc']))}: {p['msg']} (found {p['input']!r})" for p in error.errors()
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']} (found {problem['input']!r})"
+            for problem in error.errors()
         )
         raise SettingsError(f"Settings cannot be used: {problems}. Mend {SETTINGS_FILE} or METRIC_STORE_*.") from None
     except ValueError as error:  # malformed TOML

@@ -161,7 +161,7 @@ class MetricDefinition(Model):
     latency_tier: Literal["streaming", "near_realtime", "batch"] = "batch"
     freshness_sla_minutes: int = Field(default=60, ge=5, le=1440)
     channel_scope: Literal["all", "voice", "text", "surface", "inbound", "outbound"] = "all"
-    applies_to_product_types: tuple[str, ...] | None = Field(default=None, description="Any of these conversation tags.")
+    applies_to_product_types: tuple[str, ...] | None = Field(default=None, description="Any of these tags.")
     active: bool = True
     builtin: bool = False
 

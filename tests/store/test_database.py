@@ -49,9 +49,13 @@ def test_every_table_has_a_workspace_and_times_are_utc(store: Store) -> None:
 
 
 def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), store.transaction() as con:
-        con.execute(INSERT, ["w", "c"])
-        raise ZeroDivisionError
+    def fail() -> None:
+        with store.transaction() as con:
+            con.execute(INSERT, ["w", "c"])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert rows(store) == []
 
 
@@ -145,19 +149,15 @@ from pipeline.store import Store
 store = Store(Settings(home=Path(sys.argv[1])))
 for turn in range(15):
     with store.transaction() as con:
-        con.execute("INSERT INTO stale_conversations SELECT ?, ? || '-' || range FROM range(100)", [sys.argv[2], str(turn)])
+        con.execute("INSERT INTO stale_conversations SELECT ?, ? || '-' || i FROM range(100) t(i)", [sys.argv[2], turn])
     print(turn, flush=True)
 """
 
 
 def test_eight_processes_taking_turns_lose_no_acknowledged_commit(settings: Settings, store: Store) -> None:
     """DuckDB 2.0.0 loses commits here; the test guards the pin and the lock."""
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(settings.home), str(name)], stdout=subprocess.PIPE, text=True
-        )
-        for name in range(8)
-    ]
+    command = [sys.executable, "-c", WRITER, str(settings.home)]
+    writers = [subprocess.Popen([*command, str(name)], stdout=subprocess.PIPE, text=True) for name in range(8)]
     acknowledged = sum(len(writer.communicate(timeout=300)[0].split()) for writer in writers)
     assert [writer.returncode for writer in writers] == [0] * 8
     assert acknowledged == 8 * 15
