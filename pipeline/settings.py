@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pipeline.errors import SettingsError
+from pipeline.settings_models import Models, PythonMode
 
 SETTINGS_FILE = Path("metric-store.toml")
 PACKAGE = Path(__file__).parent
@@ -62,6 +63,8 @@ class Settings(BaseSettings):
     memory_limit: str = Field(default="1GB", pattern=r"^\d+(\.\d+)?\s?([KMG]i?B)$", description="Of DuckDB, a process.")
     threads: int = Field(default=2, ge=1, le=256, description="Of DuckDB, a process.")
     lock_seconds: float = Field(default=600, ge=0, description="How long to wait for another process's write.")
+    models: Models = Field(default=Models(), description="Which models judged metrics ask, budgets and redaction.")
+    python: PythonMode = Field(default=PythonMode(), description="Limits of python metrics.")
     keep_runs_days: int = Field(default=14, ge=1, description="Dagster runs older than this are pruned.")
 
     @property
