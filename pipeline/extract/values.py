@@ -51,9 +51,7 @@ FRESH = pa.schema(
 """Columns of a value that a mode computes; the rest of `metric_values` is the same for the whole run."""
 
 
-def write_values(
-    con: duckdb.DuckDBPyConnection, run: RunContext, rows: pa.Table | Sequence[Mapping[str, Any]]
-) -> int:
+def write_values(con: duckdb.DuckDBPyConnection, run: RunContext, rows: pa.Table | Sequence[Mapping[str, Any]]) -> int:
     """Replace the slices that the rows belong to, and mark the hours of the old and of the new rows stale.
 
     Call it inside a transaction. All rows of a slice must come in one call.
