@@ -4,6 +4,8 @@ MetricStoreError
 ├── UserError                  what the user can mend; shown as one line, exit code 2
 │   ├── SettingsError          a setting is missing or wrong
 │   ├── DefinitionError        a metric definition or source mapping is wrong
+│   │   └── DefinitionsRefusedError   several at once, with every problem
+│   ├── ConflictError          somebody else changed the same thing first
 │   ├── UnknownMetricError     no definition has that key
 │   ├── UnknownConversationError
 │   ├── ExpressionError        a filter, formula, pattern or path cannot be accepted
@@ -15,6 +17,8 @@ MetricStoreError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class MetricStoreError(Exception):
@@ -31,6 +35,22 @@ class SettingsError(UserError):
 
 class DefinitionError(UserError):
     """A metric definition or a source mapping cannot be accepted."""
+
+
+class DefinitionsRefusedError(DefinitionError):
+    """Definitions that were sent together and cannot be accepted.
+
+    Attributes:
+        problems: each says where it is, what stands there and what to write instead.
+    """
+
+    def __init__(self, problems: Sequence[object]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+class ConflictError(UserError):
+    """Somebody else changed the same thing first."""
 
 
 class UnknownMetricError(UserError):

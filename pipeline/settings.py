@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from pipeline.errors import SettingsError
 from pipeline.settings_models import Models, PythonMode
+from pipeline.settings_serve import Serve
 
 SETTINGS_FILE = Path("metric-store.toml")
 PACKAGE = Path(__file__).parent
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     lock_seconds: float = Field(default=600, ge=0, description="How long to wait for another process's write.")
     models: Models = Field(default=Models(), description="Which models judged metrics ask, budgets and redaction.")
     python: PythonMode = Field(default=PythonMode(), description="Limits of python metrics.")
+    serve: Serve = Field(default=Serve(), description="Limits of the HTTP server.")
     keep_runs_days: int = Field(default=14, ge=1, description="Dagster runs older than this are pruned.")
 
     @property
@@ -76,6 +78,11 @@ class Settings(BaseSettings):
     def snapshot_path(self) -> Path:
         """The published copy that readers open."""
         return self.database_path.with_suffix(".snapshot.duckdb")
+
+    @property
+    def control_path(self) -> Path:
+        """The published copy of what people change: keys, settings, webhooks."""
+        return self.database_path.with_suffix(".control.duckdb")
 
     @property
     def landing_url(self) -> str:

@@ -33,6 +33,7 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self.path = settings.database_path
         self.snapshot_path = settings.snapshot_path
+        self.control_path = settings.control_path
         self.workspace_id = settings.workspace_id
         self._settings = settings
         self._migrated = False

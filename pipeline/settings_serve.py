@@ -1,0 +1,26 @@
+"""Settings of the HTTP server: limits of requests, of read-only SQL, of what is taken in and of webhooks."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Serve(BaseModel):
+    """How much one client may ask of the server."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests_per_minute: int = Field(default=600, ge=1, description="Of one key without a limit of its own.")
+    max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Larger request bodies are refused.")
+    lock_seconds: float = Field(default=30, ge=0, description="How long a write waits for the pipeline's.")
+    sql_seconds: float = Field(default=10, gt=0, description="Of one read-only query.")
+    sql_rows: int = Field(default=10_000, ge=1, description="That one read-only query may answer.")
+    sql_memory: str = Field(
+        default="256MB", pattern=r"^\d+(\.\d+)?\s?([KMG]i?B)$", description="Of all read-only queries together."
+    )
+    segment_bytes: int = Field(default=32 * 2**20, ge=1024, description="A segment of events is closed at this size.")
+    segment_seconds: float = Field(default=10, gt=0, description="A segment of events is closed at this age.")
+    intake_bytes: int = Field(default=64 * 2**20, ge=1024, description="Accepted but not yet on disk; beyond it 503.")
+    webhook_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts in private networks that webhooks may call; public ones need no entry."
+    )

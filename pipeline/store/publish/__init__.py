@@ -1,0 +1,1 @@
+"""Statements that copy tables out of the live file."""
