@@ -21,6 +21,11 @@ class Window:
     start: datetime
     end: datetime
 
+    @property
+    def hour(self) -> datetime:
+        """The start of its hourly partition."""
+        return self.end - HOUR
+
     @classmethod
     def ending(cls, end: datetime, hours: int = 24) -> Window:
         """The window of the partition that ends at `end`, which is floored to its hour."""
