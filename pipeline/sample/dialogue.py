@@ -191,11 +191,11 @@ class _Scene:
                     self._user(step["state"], self._line(script()["handoff"]["request"]), self._mood())
                     return self._hand_over(self._line(script()["handoff"]["agent"]), "caller")
                 self._user(step["state"], self._line(step["user"]))
-        self._agent(
-            "wrap_up", self._tone("relief"), self._line(self.scenario["done"]), self._line(script()["anything_else"])
-        )
+        brief = self.scenario.get("brief", False)
+        opening, more = ("", "") if brief else (self._tone("relief"), self._line(script()["anything_else"]))
+        self._agent("wrap_up", opening, self._line(self.scenario["done"]), more)
         self.dialogue.resolved = self.next_steps = True
-        return self._close()
+        return None if brief else self._close()
 
     def _try(self, step: dict[str, Any]) -> bool:
         """Use a step's tool, once more when it fails; false when the matter ends here."""

@@ -49,7 +49,6 @@ def summarise(rng: Random, seen: Observed) -> dict[str, Any]:
     conversation = _conversation(seen)
     row: dict[str, Any] = {
         "duration_seconds": seen.duration_seconds,
-        "quality_score": _quality(seen, latencies, tools, conversation),
         "completion_reason": seen.dialogue.completion_reason,
         "final_state": seen.final_state,
         "conversation_summary": conversation,
@@ -62,6 +61,8 @@ def summarise(rng: Random, seen: Observed) -> dict[str, Any]:
             "operator_active": seen.dialogue.operator_active,  # null: nobody was asked
         },
     }
+    if any(turn.role == "user" for turn, _ in seen.turns):  # there is nothing to score in a voicemail
+        row["quality_score"] = _quality(seen, latencies, tools, conversation)
     if seen.emotions:
         row["emotion_summary"] = _emotion(seen)
     return row
@@ -90,7 +91,7 @@ def _latency(seen: Observed) -> dict[str, Any]:
     for name in ("nav_ms", "render_ms"):
         if agent:
             summary[f"avg_{name}"] = round(fmean(data[name] for data in agent), 1)
-    if seen.channel == "voice":
+    if seen.channel == "voice" and seen.turns:
         speech = sum(data["duration_ms"] for _, data in seen.turns) / 1000
         summary["silence_ratio"] = round(max(0.0, 1 - speech / seen.duration_seconds), 3)
     return summary
