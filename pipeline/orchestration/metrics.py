@@ -1,0 +1,164 @@
+"""The metrics: one asset for each active definition, all computed in one step, and what becomes of their values.
+
+One step, because a step of its own costs each definition two seconds. A failing definition fails alone: the rows of the
+others are committed, aggregated and published before any result is yielded, and one failure at the very end names it.
+That is also why period rows and the snapshot are results of this step: Dagster would not start a later one.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from pipeline.aggregate import aggregate
+from pipeline.catalog.catalog import Catalog, Metric
+from pipeline.extract import MetricOutcome, extract
+from pipeline.orchestration.conversations import CONVERSATIONS, EVENTS
+from pipeline.orchestration.instance import POOL
+from pipeline.orchestration.metadata import hour_metadata, period_metadata, reconciliation
+from pipeline.orchestration.partitions import partition_key, windows_of
+from pipeline.settings import Settings
+from pipeline.store import Store
+from pipeline.window import Window
+
+PERIODS = dg.AssetKey("metric_periods")
+SNAPSHOT = dg.AssetKey("published_snapshot")
+RECONCILED = "reconciled"
+
+Outcomes = dict[str, dict[Window, MetricOutcome]]
+"""What became of each metric in each window."""
+
+
+def metric_asset(key: str) -> dg.AssetKey:
+    """The asset of the metric with this key."""
+    return dg.AssetKey(["metric", key])
+
+
+def build_metrics(settings: Settings, catalog: Catalog, hours: dg.HourlyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The assets of every active definition, the period rows and the published snapshot."""
+    active = catalog.active
+    assets = [metric_asset(metric.key) for metric in active]
+
+    @dg.multi_asset(
+        name="metrics",
+        can_subset=True,
+        partitions_def=hours,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=POOL,
+        specs=[
+            *(_spec(metric) for metric in active),
+            dg.AssetSpec(
+                PERIODS,
+                deps=[CONVERSATIONS, *assets],
+                skippable=True,
+                group_name="published",
+                kinds={"duckdb"},
+                description="Hour and day rows of every metric, each with its n, coverage and interval.",
+            ),
+            dg.AssetSpec(
+                SNAPSHOT,
+                deps=[PERIODS],
+                skippable=True,
+                group_name="published",
+                kinds={"duckdb"},
+                description="The copy of the database that readers open.",
+            ),
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                RECONCILED,
+                asset=asset,
+                description="Every eligible conversation ended in exactly one state, and the definition could be run.",
+            )
+            for asset in assets
+        ],
+    )
+    def metrics(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        store = Store(settings)
+        selected = [metric.key for metric in active if metric_asset(metric.key) in context.selected_asset_keys]
+        outcomes = _extract(context, store, settings, catalog, selected) if selected else {}
+        aggregated = aggregate(store, catalog, settings)
+        snapshot = store.publish()
+        failed = {key: failure for key, hours in outcomes.items() if (failure := _failure(hours))}
+        for key in selected:
+            yield from _results(context, key, outcomes[key], failed.get(key))
+        if PERIODS in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=PERIODS, metadata=period_metadata(aggregated))
+        if SNAPSHOT in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata={"bytes": snapshot.stat().st_size})
+        if failed:
+            raise dg.Failure(
+                f"{len(failed)} of {len(outcomes)} metrics failed, the others are published: {', '.join(sorted(failed))}",
+                metadata={"failed": dg.MetadataValue.json(failed)},
+                allow_retries=False,
+            )
+
+    return metrics
+
+
+def _spec(metric: Metric) -> dg.AssetSpec:
+    definition = metric.definition
+    return dg.AssetSpec(
+        metric_asset(metric.key),
+        deps=[EVENTS if definition.event_level else CONVERSATIONS, *map(metric_asset, metric.reads)],
+        skippable=True,
+        group_name=_group(definition.group),
+        code_version=metric.short_version,
+        description=definition.description or definition.name,
+        metadata={
+            "name": definition.name,
+            "type": definition.metric_type,
+            "aggregation": definition.aggregation,
+            "unit": definition.unit or "",
+            "source": definition.source,
+            "mode": definition.extraction_mode,
+        },
+        tags={tag: "" for tag in definition.tags if _TAG.fullmatch(tag)},
+    )
+
+
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+def _group(name: str | None) -> str:
+    """A group name that Dagster accepts."""
+    return re.sub(r"\W+", "_", name.lower()).strip("_") if name else "metrics"
+
+
+def _extract(
+    context: dg.AssetExecutionContext, store: Store, settings: Settings, catalog: Catalog, keys: Sequence[str]
+) -> Outcomes:
+    outcomes: Outcomes = defaultdict(dict)
+    for window in windows_of(context, settings):
+        report = extract(store, catalog, settings, window, keys=keys, run_id=context.run_id)
+        for outcome in report.outcomes:
+            outcomes[outcome.key][window] = outcome
+    return outcomes
+
+
+def _failure(hours: dict[Window, MetricOutcome]) -> str | None:
+    return next((outcome.failure for outcome in hours.values() if outcome.failure), None)
+
+
+def _results(
+    context: dg.AssetExecutionContext, key: str, hours: dict[Window, MetricOutcome], failure: str | None
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    asset = metric_asset(key)
+    passed, counts = reconciliation(hours.values())
+    check = dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=RECONCILED,
+        passed=passed and failure is None,
+        metadata=counts,
+        description=failure,
+    )
+    if failure is not None:
+        context.log.error("Metric %s failed: %s", key, failure)
+        yield check
+        return
+    for window, outcome in hours.items():
+        context.add_asset_metadata(hour_metadata(outcome), asset_key=asset, partition_key=partition_key(window))
+    yield dg.MaterializeResult(asset_key=asset, check_results=[check])

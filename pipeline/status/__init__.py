@@ -1,0 +1,106 @@
+"""What is done, missing and failing: the ledger read against the hours that should be there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.catalog.catalog import Catalog, Problem
+from pipeline.settings import Settings
+from pipeline.store import Store, load_sql
+from pipeline.window import Window
+
+_SQL = "pipeline.status.sql"
+
+
+@dataclass(frozen=True)
+class MetricStatus:
+    """The ledger of one definition version over the hours that were asked for.
+
+    Attributes:
+        done: start of each hour whose window was extracted.
+        failing: hours that were only tried in vain; `last_failure` says why.
+        missing: hours that no run has looked at.
+    """
+
+    key: str
+    version: str
+    done: tuple[datetime, ...]
+    failing: tuple[datetime, ...]
+    missing: tuple[datetime, ...]
+    last_failure: str | None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Records refused for one reason."""
+
+    reason: str
+    records: int
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class FailedFile:
+    """A file that could not be read to its end."""
+
+    url: str
+    failure: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a deployment as of its last published snapshot."""
+
+    conversations: int
+    conversations_without_instant: int
+    stale_conversations: int
+    stale_periods: int
+    metrics: tuple[MetricStatus, ...]
+    rejected: tuple[Rejected, ...]
+    failed_files: tuple[FailedFile, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_status(store: Store, catalog: Catalog, settings: Settings, first: datetime, last: datetime) -> Status:
+    """Read the ledger of the hourly partitions in `[first, last)` for every active definition.
+
+    Raises:
+        StoreUnavailableError: nothing has been published yet.
+    """
+    windows = list(Window.each_hour(first, last, settings.window_hours))
+    workspace = {"workspace_id": store.workspace_id}
+    with store.read() as con:
+        ledger = con.execute(load_sql(_SQL, "ledger"), {**workspace, "first": first, "last": last}).fetchall()
+        rejected = con.execute(load_sql(_SQL, "rejected"), workspace).fetchall()
+        files = con.execute(load_sql(_SQL, "files"), workspace).fetchall()
+        totals = con.execute(load_sql(_SQL, "totals"), workspace).fetchall()[0]
+    rows = {(key, version): (set(done), set(failing), why) for key, version, done, failing, why in ledger}
+    conversations, without_instant, stale_conversations, stale_periods = totals
+    return Status(
+        conversations=conversations,
+        conversations_without_instant=without_instant,
+        stale_conversations=stale_conversations,
+        stale_periods=stale_periods,
+        metrics=tuple(
+            _metric(metric.key, metric.version, windows, *rows.get((metric.key, metric.version), (set(), set(), None)))
+            for metric in catalog.active
+        ),
+        rejected=tuple(Rejected(*row) for row in rejected),
+        failed_files=tuple(FailedFile(*row) for row in files),
+        problems=catalog.problems,
+    )
+
+
+def _metric(
+    key: str, version: str, windows: list[Window], done: set[datetime], failing: set[datetime], why: str | None
+) -> MetricStatus:
+    return MetricStatus(
+        key,
+        version,
+        done=tuple(window.hour for window in windows if window.end in done),
+        failing=tuple(window.hour for window in windows if window.end in failing),
+        missing=tuple(window.hour for window in windows if window.end not in done | failing),
+        last_failure=why,
+    )
