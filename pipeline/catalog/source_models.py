@@ -1,11 +1,320 @@
-"""The mapping language: how a foreign format becomes events, declared in YAML."""
+"""The mapping language: how a foreign format becomes canonical events, declared in YAML.
+
+A mapping is a tree of rules. A rule walks over items (`each`), may emit one event for each of them, and hands its fields
+down to the rules below it. Whatever a rule needs is a *value*: a literal, or a path into the item or into an item of an
+enclosing rule. Nothing is evaluated as code.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
+
 from pipeline.catalog.models import Key, Model
+from pipeline.catalog.paths import parse_path
+from pipeline.errors import ExpressionError
+
+SCOPED_PATH = re.compile(r"\$(?P<scope>[a-z_][a-z0-9_]*)?(?P<rest>(?:[.\[].*)?)", re.DOTALL)
+"""`$.a.b` is read from the item itself, `$call.a.b` from the item that an enclosing rule named `call`."""
+
+RESERVED_SCOPES = frozenset({"document", "file", "index", "previous", "next"})
+"""Names that always exist: the whole document, `url` and `member` of its file, the item's number, its neighbours."""
+
+TEMPLATE_PART = re.compile(r"\{(\$[^{}]*)\}")
+
+
+def _path(text: str) -> str:
+    parts = SCOPED_PATH.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"not a path: {text!r}; write for example $.call.id, or $call.id for an enclosing rule's item")
+    try:
+        parse_path("$" + parts["rest"])
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+def _template(text: str) -> str:
+    found = TEMPLATE_PART.findall(text)
+    if not found:
+        raise ValueError(f"no path in {text!r}; write for example call/{{$.id}}, or a plain string")
+    for path in found:
+        _path(path)
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
+        raise ValueError(f"{name!r} is not an IANA time zone; write for example Europe/Berlin") from error
+    return name
+
+
+def _text_keys(value: object) -> object:
+    """YAML reads the keys `true` and `1` as a boolean and a number; a map is looked up by their JSON text."""
+    if not isinstance(value, Mapping):
+        return value
+    return {json_text(key): found for key, found in value.items()}
+
+
+def json_text(value: object) -> str:
+    """How a scalar is written as a key of `map`: `true`, `1`, `null`, or the string itself."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+Path = Annotated[str, AfterValidator(_path)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Template = Annotated[str, AfterValidator(_template)]
+
+
+class Value(Model):
+    """Where a value comes from: exactly one of the first nine fields; the others then refine it, in this order."""
+
+    path: Path | None = Field(default=None, description="JSONPath; the first match.")
+    all: Path | None = Field(default=None, description="JSONPath; every match, as a list.")
+    literal: JsonValue = Field(default=None, description="This very value, also one that begins with $.")
+    template: Template | None = Field(
+        default=None, description="Text with paths in braces; absent when one of them is: call/{$.id}/{$index}."
+    )
+    first: tuple[ValueLike, ...] | None = Field(
+        default=None, min_length=1, description="The first that is present and not null."
+    )
+    object: dict[str, ValueLike] | None = Field(default=None, description="An object; absent fields are left out.")
+    list: tuple[ValueLike, ...] | None = Field(default=None, description="A list; absent items are left out.")
+    hash: tuple[ValueLike, ...] | None = Field(
+        default=None, min_length=1, description="32 hexadecimal digits of the SHA-256 of these values."
+    )
+    find: Find | None = Field(default=None, description="A value of the first item that matches.")
+
+    map: Annotated[dict[str, JsonValue], BeforeValidator(_text_keys)] | None = Field(
+        default=None, description="What each value becomes. One that is not listed stays as it is, see `other`."
+    )
+    other: JsonValue = Field(default=None, description="With `map`: what every value that is not listed becomes.")
+    type: Literal["string", "integer", "number", "boolean", "json"] | None = Field(
+        default=None, description="Convert; a value that cannot be converted refuses the event. `json` parses text."
+    )
+    scale: float | None = Field(default=None, description="Multiply a number, for example 1000 for seconds to ms.")
+    default: JsonValue = Field(default=None, description="Used when the value is absent or null.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Value:
+        origins = ("path", "all", "literal", "template", "first", "object", "list", "hash", "find")
+        given = [name for name in origins if name in self.model_fields_set]
+        if len(given) != 1:
+            raise ValueError(f"exactly one of {', '.join(origins)} is needed, found {' and '.join(given) or 'none'}")
+        if "other" in self.model_fields_set and self.map is None:
+            raise ValueError("`other` needs `map`")
+        return self
+
+
+def _value(found: object) -> object:
+    """A plain string that begins with $ is a path; every other scalar is itself."""
+    if isinstance(found, str) and found.startswith("$"):
+        return {"path": found}
+    if found is None or isinstance(found, str | bool | int | float):
+        return {"literal": found}
+    return found
+
+
+ValueLike = Annotated[Value, BeforeValidator(_value, json_schema_input_type=Value | str | bool | int | float | None)]
+
+
+def _data(found: object) -> object:
+    """An object whose keys are not those of a value is the payload's own fields."""
+    if isinstance(found, Mapping) and not found.keys() <= Value.model_fields.keys():
+        return {"object": found}
+    return _value(found)
+
+
+Data = Annotated[
+    Value,
+    BeforeValidator(_data, json_schema_input_type=Value | dict[str, Value | str | bool | int | float | None] | str),
+]
+
+
+class Match(Model):
+    """What a value must be. All that is given must hold."""
+
+    equals: JsonValue = Field(default=None, description="This very value.")
+    any_of: tuple[JsonValue, ...] | None = Field(default=None, description="One of these.")
+    none_of: tuple[JsonValue, ...] | None = Field(default=None, description="None of these; absent counts as null.")
+    exists: bool | None = Field(default=None, description="Present and not null, or (false) absent or null.")
+    contains: str | None = Field(default=None, min_length=1, description="Found anywhere in a text.")
+    at_least: float | None = Field(default=None, description="A number, this or more.")
+    at_most: float | None = Field(default=None, description="A number, this or less.")
+
+    @model_validator(mode="after")
+    def _given(self) -> Match:
+        if not self.model_fields_set:
+            raise ValueError("nothing to match; write for example {exists: true}")
+        return self
+
+
+def _match(found: object) -> object:
+    """A scalar must be equal; a list names what is accepted."""
+    if isinstance(found, list | tuple):
+        return {"any_of": found}
+    if found is None or isinstance(found, str | bool | int | float):
+        return {"equals": found}
+    return found
+
+
+MatchLike = Annotated[
+    Match,
+    BeforeValidator(_match, json_schema_input_type=Match | list[JsonValue] | str | bool | int | float | None),
+]
+Condition = dict[Path, MatchLike]
+
+
+class Find(Model):
+    """Looks through items, such as a list of attributes, for the first that matches."""
+
+    each: Path = Field(description="The items.")
+    when: Condition = Field(description="Paths of an item and what they must be.")
+    value: ValueLike = Field(description="Read from that item.")
+
+
+class Time(Model):
+    """An instant."""
+
+    value: ValueLike = Field(description="What is read.")
+    format: str | tuple[str, ...] = Field(
+        default="iso",
+        description="iso, unix_s, unix_ms, unix_us, unix_ns, or a strptime format such as %d.%m.%Y %H:%M; a list is "
+        "tried in order.",
+    )
+    zone: Zone | None = Field(default=None, description="Zone of instants that name none; default the mapping's.")
+    plus: ValueLike | None = Field(
+        default=None, description="Added to `value`, which is then the start of a recording."
+    )
+    plus_unit: Literal["s", "ms", "us"] = Field(default="s", description="Unit of `plus`.")
+    if_absent: Literal["refuse", "previous", "unknown"] = Field(
+        default="refuse",
+        description="refuse the event; take the instant of the event before it in the same conversation (unknown when "
+        "there is none); or keep the event without an instant, in no period.",
+    )
+
+
+def _time(found: object) -> object:
+    if isinstance(found, str):
+        return {"value": found}
+    if found is None:
+        return {"value": None, "if_absent": "unknown"}
+    return found
+
+
+TimeLike = Annotated[Time, BeforeValidator(_time, json_schema_input_type=Time | str | None)]
+Name = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$", max_length=64)]
+
+
+class Rule(Model):
+    """Walks over items and emits events.
+
+    Every field but `event_id`, `event_type`, `sequence` and `data` is handed down to the rules below.
+    """
+
+    each: Path | None = Field(default=None, description="The items; default the enclosing rule's own item.")
+    name: Name | None = Field(default=None, description="Lets the rules below read this item as $name.")
+    when: Condition | tuple[Condition, ...] | None = Field(
+        default=None, description="The rule applies when every path matches; of a list of conditions, any one."
+    )
+
+    event_type: ValueLike | None = Field(default=None, description="Without it the rule emits nothing itself.")
+    event_id: ValueLike | None = Field(default=None, description="Default: a hash of the source key and the event.")
+    conversation_id: ValueLike | None = None
+    occurred_at: TimeLike | None = None
+    sequence: ValueLike | None = Field(
+        default=None, description="Order of events of the same instant; default their order in the document."
+    )
+    domain: ValueLike | None = None
+    origin: ValueLike | None = None
+    channel: ValueLike | None = None
+    direction: ValueLike | None = None
+    service_id: ValueLike | None = None
+    traffic: ValueLike | None = None
+    run_id: ValueLike | None = None
+    session_id: ValueLike | None = None
+    participant: ValueLike | None = None
+    tags: ValueLike | None = Field(default=None, description="A list of strings.")
+    data: Data | None = Field(
+        default=None,
+        description="The event's payload: its fields, or a value that is an object, for example $ for the whole item.",
+    )
+
+    events: tuple[Rule, ...] = Field(default=(), description="Rules for this item; every one that applies is used.")
+    first_of: tuple[Rule, ...] = Field(
+        default=(), description="Rules for this item; the first that applies is used, none refuses the item."
+    )
+    ignore: str | None = Field(default=None, min_length=1, description="Why these items are left out on purpose.")
+
+    @model_validator(mode="after")
+    def _useful(self) -> Rule:
+        if self.name in RESERVED_SCOPES:
+            raise ValueError(
+                f"`name: {self.name}` is reserved; choose another than {', '.join(sorted(RESERVED_SCOPES))}"
+            )
+        if self.ignore is None and self.event_type is None and not self.events and not self.first_of:
+            raise ValueError("a rule needs event_type, events, first_of or ignore")
+        return self
 
 
 class SourceMapping(Model):
-    """One file under `definitions/sources/`."""
+    """One file under `definitions/sources/`: which files it is for and the events that they hold."""
 
     key: Key
+    name: str | None = Field(default=None, max_length=256)
+    description: str | None = Field(default=None, max_length=4000)
+    files: tuple[str, ...] = Field(
+        default=(),
+        description="Patterns over a file's whole path or URL; * also matches /. Without one the mapping is used only "
+        "when it is asked for by key.",
+    )
+    members: tuple[str, ...] = Field(
+        default=(), description="Patterns over the names inside an archive; others are left alone. Default: all."
+    )
+    format: Literal["json", "ndjson", "csv", "tsv", "parquet"] | None = Field(
+        default=None, description="Default: by content and by the name's ending."
+    )
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="Of CSV; default by header.")
+    zone: Zone | None = Field(
+        default=None, description="Zone of instants that name none; without it such instants are refused."
+    )
+    events: tuple[Rule, ...] = Field(min_length=1, description="Rules for every document (JSON document, line or row).")
+
+    @model_validator(mode="after")
+    def _known_scopes(self) -> SourceMapping:
+        for rule in self.events:
+            _check_scopes(rule, RESERVED_SCOPES)
+        return self
+
+
+def _check_scopes(rule: Rule, known: frozenset[str]) -> None:
+    """A path may only read items of enclosing rules."""
+    inner = known | {rule.name} if rule.name else known
+    own = rule.model_dump(exclude={"events", "first_of", "each"}, exclude_unset=True)
+    for found, allowed in [(rule.each, known), *((path, inner) for path in _paths(own))]:
+        scope = SCOPED_PATH.fullmatch(found)["scope"] if found else None  # type: ignore[index]
+        if scope and scope not in allowed:
+            raise ValueError(f"{found!r} reads ${scope}, which no enclosing rule is named; known: {sorted(allowed)}")
+    for below in (*rule.events, *rule.first_of):
+        _check_scopes(below, inner)
+
+
+def _paths(node: Any) -> list[str]:
+    """Every path in a dumped rule."""
+    if isinstance(node, dict):
+        own = [node[name] for name in ("path", "all") if isinstance(node.get(name), str)]
+        templates = TEMPLATE_PART.findall(node["template"]) if isinstance(node.get("template"), str) else []
+        condition = [key for key in node if isinstance(key, str) and key.startswith("$")]
+        below = [path for key, child in node.items() if key not in ("literal", "map") for path in _paths(child)]
+        return [*own, *templates, *condition, *below]
+    if isinstance(node, list | tuple):
+        return [path for child in node for path in _paths(child)]
+    return []

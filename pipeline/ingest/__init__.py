@@ -1,1 +1,7 @@
-"""."""
+"""Ingestion: files to events, events to conversations."""
+
+from pipeline.ingest.assemble import assemble
+from pipeline.ingest.report import FileOutcome, IngestProgress, IngestReport
+from pipeline.ingest.run import ingest
+
+__all__ = ["FileOutcome", "IngestProgress", "IngestReport", "assemble", "ingest"]

@@ -1,1 +1,1 @@
-"""."""
+"""SQL of ingestion."""

@@ -1,0 +1,33 @@
+"""Events to conversations: turns, summary, content hash, and whether a conversation has settled."""
+
+from __future__ import annotations
+
+import duckdb
+
+from pipeline.settings import Settings
+from pipeline.store import load_sql, run_script
+
+_SQL = "pipeline.ingest.sql"
+_BATCH_EVENTS = 200_000
+
+
+def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
+    """Rebuild every conversation in `stale_conversations` from its events, one transaction for each batch of them.
+
+    Args:
+        con: a connection of `Store.write`, with no transaction open.
+        settings: workspace, and the idle time after which a conversation is settled.
+
+    Returns:
+        How many conversations were rebuilt.
+    """
+    workspace: dict[str, object] = {"workspace_id": settings.workspace_id}
+    run_script(con, load_sql(_SQL, "batches"), {**workspace, "batch_events": _BATCH_EVENTS})
+    batches = con.execute("SELECT batch, count(*) FROM stale_batches GROUP BY batch ORDER BY batch").fetchall()
+    for batch, _ in batches:
+        parameters = {**workspace, "batch": batch, "settle_minutes": settings.settle_minutes}
+        con.execute("BEGIN")
+        for script in ("slice", "derive", "assemble"):
+            run_script(con, load_sql(_SQL, script), parameters)
+        con.execute("COMMIT")
+    return sum(count for _, count in batches)

@@ -1,0 +1,172 @@
+"""A source mapping, compiled once: documents in, canonical records out."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.catalog.source_models import Rule, SourceMapping, Time
+from pipeline.ingest.paths import MISSING, Find, compile_path
+from pipeline.ingest.times import compile_time
+from pipeline.ingest.values import Items, Read, RefusedError, Test, compile_condition, compile_value
+
+_HANDED_DOWN = (
+    "conversation_id",
+    "domain",
+    "origin",
+    "channel",
+    "direction",
+    "service_id",
+    "traffic",
+    "run_id",
+    "session_id",
+    "participant",
+    "tags",
+)
+_OWN = ("event_id", "event_type", "sequence", "data")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An item of a document that gave no event, where it stands and why."""
+
+    place: str
+    reason: str
+    detail: str
+    item: Any
+
+
+class CompiledMapping:
+    """A mapping ready to be applied.
+
+    Args:
+        mapping: as it was declared.
+    """
+
+    def __init__(self, mapping: SourceMapping) -> None:
+        self.spec = mapping
+        self._rules = [_CompiledRule(rule, mapping.zone) for rule in mapping.events]
+
+    def wants(self, member: str) -> bool:
+        """Whether a member of an archive is one of those that the mapping is for."""
+        return not self.spec.members or any(fnmatch.fnmatchcase(member, pattern) for pattern in self.spec.members)
+
+    def apply(self, document: Any, *, url: str, member: str | None) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
+        """The canonical records of one document, each with its place (`$.Events[3]`), and what was refused."""
+        items = {"": document, "document": document, "file": {"url": url, "member": member}, "index": 0}
+        state = _DocumentState({}, {})
+        for rule in self._rules:
+            yield from rule.apply(items, {}, None, "$", state)
+
+
+@dataclass(frozen=True)
+class _DocumentState:
+    """What the events of one document need to know of those before them, by conversation."""
+
+    last_instant: dict[Any, datetime | None]
+    next_sequence: dict[Any, int]
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """The rule's own instant, or the one handed down to it."""
+
+    spec: Time
+    instant: datetime | None
+
+
+class _CompiledRule:
+    def __init__(self, rule: Rule, zone: str | None) -> None:
+        self._each: tuple[str | None, Find] | None = None if rule.each is None else compile_path(rule.each)
+        self._name = rule.name
+        self._when: Test | None = compile_condition(rule.when)
+        self._fields: list[tuple[str, Read]] = _reads(rule, _HANDED_DOWN)
+        self._own: list[tuple[str, Read]] = _reads(rule, _OWN)
+        self._time_spec = rule.occurred_at
+        self._time = None if rule.occurred_at is None else compile_time(rule.occurred_at, zone)
+        self._emits = rule.event_type is not None
+        self._ignored = rule.ignore is not None
+        self._events = [_CompiledRule(below, zone) for below in rule.events]
+        self._first_of = [_CompiledRule(below, zone) for below in rule.first_of]
+
+    def apply(
+        self, items: dict[str, Any], fields: dict[str, Any], clock: _Clock | None, place: str, state: _DocumentState
+    ) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
+        for item_place, scope in self._items(items, place):
+            if self.applies(scope):
+                yield from self._apply_one(scope, fields, clock, item_place, state)
+
+    def applies(self, items: Items) -> bool:
+        return self._when is None or self._when(items)
+
+    def _items(self, items: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        if self._each is None:
+            yield place, items if self._name is None else {**items, self._name: items[""]}
+            return
+        scope, find = self._each
+        found = list(find(items.get(scope or "", MISSING)))
+        base = place if scope is None else "$" if scope == "document" else f"${scope}"
+        for index, (suffix, item) in enumerate(found):
+            inner = {**items, "": item, "index": index}
+            inner["previous"] = found[index - 1][1] if index else MISSING
+            inner["next"] = found[index + 1][1] if index + 1 < len(found) else MISSING
+            if self._name is not None:
+                inner[self._name] = item
+            yield base + suffix, inner
+
+    def _apply_one(
+        self, items: dict[str, Any], fields: dict[str, Any], clock: _Clock | None, place: str, state: _DocumentState
+    ) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
+        if self._ignored:
+            return
+        try:
+            if self._fields:
+                fields = {**fields, **{name: value for name, read in self._fields if _given(value := read(items))}}
+            if self._time is not None and self._time_spec is not None:
+                clock = _Clock(self._time_spec, self._time(items))
+            if self._emits:
+                yield place, self._record(items, fields, clock, state)
+        except RefusedError as refused:
+            yield Refused(place, refused.reason, refused.detail, items[""])
+        for rule in self._events:
+            yield from rule.apply(items, fields, clock, place, state)
+        if self._first_of:
+            chosen = next((rule for rule in self._first_of if rule._each is not None or rule.applies(items)), None)
+            if chosen is None:
+                yield Refused(place, "no_rule", "no rule of the source mapping applies to this item", items[""])
+            else:
+                yield from chosen.apply(items, fields, clock, place, state)
+
+    def _record(
+        self, items: Items, fields: dict[str, Any], clock: _Clock | None, state: _DocumentState
+    ) -> dict[str, Any]:
+        record = dict(fields)
+        for name, read in self._own:
+            if _given(value := read(items)):
+                record[name] = value
+        conversation = record.get("conversation_id")
+        if not isinstance(conversation, str | int | None):
+            raise RefusedError("wrong_type", "conversation_id is not a string")
+        instant = None if clock is None else clock.instant
+        if instant is None and clock is not None and clock.spec.if_absent == "previous":
+            instant = state.last_instant.get(conversation)
+        if instant is not None:
+            state.last_instant[conversation] = instant
+            record["occurred_at"] = instant.isoformat()
+        elif clock is not None and clock.spec.if_absent != "refuse":
+            record["occurred_at"] = None  # says that the instant is unknown; without the key the event is refused
+        sequence = state.next_sequence.get(conversation, 0)
+        state.next_sequence[conversation] = sequence + 1
+        record.setdefault("sequence", sequence)
+        return record
+
+
+def _reads(rule: Rule, names: tuple[str, ...]) -> list[tuple[str, Read]]:
+    return [(name, compile_value(spec)) for name in names if (spec := getattr(rule, name)) is not None]
+
+
+def _given(value: Any) -> bool:
+    return value is not MISSING and value is not None

@@ -1,0 +1,160 @@
+"""A file, whatever it is packed in and whatever its shape, as canonical records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from pipeline.errors import SourceError
+from pipeline.ingest.cloudevents import CLOUDEVENTS
+from pipeline.ingest.containers import UNREADABLE, Member, message, open_members
+from pipeline.ingest.files import SourceFile, hidden
+from pipeline.ingest.mapping import CompiledMapping, Refused
+from pipeline.ingest.records import Record, format_of, read_records
+from pipeline.ingest.values import RefusedError
+
+CANONICAL = "canonical"
+SHOWN_CHARACTERS = 2000  # of a refused record
+_NO_FORMAT = "not JSON, NDJSON, CSV, TSV or Parquet"
+
+
+class NotDataError(SourceError):
+    """The file holds no records, for example a README beside them."""
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """A record of the canonical form as JSON text with sorted, unique keys; its fields have not been checked yet."""
+
+    source_key: str
+    place: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Something that gave no record: where it stands, a reason code, the explanation, and its beginning."""
+
+    place: str
+    reason: str
+    detail: str
+    text: str
+
+
+def read_file(file: SourceFile, mapping: CompiledMapping | None, max_bytes: int) -> Iterator[Canonical | Refusal]:
+    """The records of one file, in bounded memory.
+
+    Args:
+        file: what to read.
+        mapping: how; None for canonical records and CloudEvents.
+        max_bytes: larger records are refused.
+
+    Raises:
+        NotDataError: the file is of no known format.
+        SourceError: it is damaged, or no mapping is for it; what was yielded before is good.
+        OSError: the file system failed.
+    """
+    with file.open() as stream:
+        for member in open_members(stream, file.url):
+            if member.name is None:
+                yield from _read_member(file, mapping, member, max_bytes)
+            elif not hidden(member.name) and (mapping is None or mapping.wants(member.name)):
+                try:
+                    yield from _read_member(file, mapping, member, max_bytes)
+                except (SourceError, OSError, *UNREADABLE) as error:
+                    # The neighbours can still be read; where the archive itself breaks, its next member says so.
+                    yield Refusal(f"member {member.name}", "unreadable_member", message(error), "")
+
+
+def _read_member(
+    file: SourceFile, mapping: CompiledMapping | None, member: Member, max_bytes: int
+) -> Iterator[Canonical | Refusal]:
+    if member.stream is None:
+        raise SourceError(member.problem or _NO_FORMAT)
+    head = member.stream.peek(512)[:512]
+    if not head:
+        return
+    form = (mapping and mapping.spec.format) or format_of(member.stem, head)
+    if form is None:
+        raise NotDataError(_NO_FORMAT)
+    delimiter = mapping.spec.delimiter if mapping else None
+    recognised = mapping is not None
+    for record in read_records(member.stream, form, max_bytes=max_bytes, delimiter=delimiter):
+        place = ": ".join(part for part in (member.name and f"member {member.name}", record.place) if part)
+        try:
+            document = _parsed(record)
+        except RefusedError as refused:
+            yield Refusal(place or "$", refused.reason, refused.detail, _shown(record.value))
+            continue
+        if not recognised and not _is_canonical(document):
+            raise SourceError(
+                "no source mapping claims it, and its records are neither canonical nor CloudEvents; name a mapping "
+                "with `--source`, or add a pattern to the `files` of one"
+            )
+        recognised = True
+        applied = mapping or (_CLOUDEVENTS if "specversion" in document else None)
+        if applied is None:
+            yield Canonical(CANONICAL, place or "$", _text(document))
+        else:
+            yield from _mapped(applied, document, place, file.url, member.name)
+
+
+_CLOUDEVENTS = CompiledMapping(CLOUDEVENTS)
+
+
+def _mapped(
+    mapping: CompiledMapping, document: Any, place: str, url: str, member: str | None
+) -> Iterator[Canonical | Refusal]:
+    for found in mapping.apply(document, url=url, member=member):
+        if isinstance(found, Refused):
+            yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item))
+        else:
+            yield Canonical(mapping.spec.key, _joined(place, found[0]), _text(found[1]))
+
+
+def _joined(place: str, inner: str) -> str:
+    return inner if not place else place if inner == "$" else f"{place}: {inner}"
+
+
+def _parsed(record: Record) -> Any:
+    """The document; strict JSON only.
+
+    Raises:
+        RefusedError: it is not JSON, not UTF-8, or was refused when it was split off.
+    """
+    if record.error is not None:
+        raise record.error
+    if not isinstance(record.value, bytes):
+        return record.value
+    try:
+        return orjson.loads(record.value)
+    except orjson.JSONDecodeError as error:
+        try:
+            record.value.decode()
+        except UnicodeDecodeError as wrong:
+            raise RefusedError("wrong_encoding", f"not UTF-8 at byte {wrong.start}; convert the file") from None
+        raise RefusedError("not_json", str(error)) from None
+
+
+def _is_canonical(document: Any) -> bool:
+    return isinstance(document, dict) and ("event_type" in document or "specversion" in document)
+
+
+def _text(record: Any) -> str:
+    return orjson.dumps(record, default=_plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _plain(value: Any) -> Any:
+    """Types that Parquet has and JSON has not."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _shown(value: Any) -> str:
+    text = value[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace") if isinstance(value, bytes) else _text(value)
+    return text[:SHOWN_CHARACTERS]

@@ -1,0 +1,275 @@
+"""Splits a stream into records without holding more than one of them: lines, documents, array elements, rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pipeline.errors import SourceError
+from pipeline.ingest.values import RefusedError
+
+_BLOCK = 1 << 20
+_TOKEN = re.compile(rb'["{}\[\],]')
+_IN_STRING = re.compile(rb'["\\]')
+_UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_FORMATS = {
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".ldjson": "ndjson",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One document.
+
+    Attributes:
+        place: where in its stream, for example `line 12`; empty for the only one.
+        value: UTF-8 bytes of a JSON text that has not been parsed, or a row as an object.
+        error: why it cannot be used; `value` is then its beginning.
+    """
+
+    place: str
+    value: bytes | dict[str, Any]
+    error: RefusedError | None = None
+
+
+def format_of(name: str, head: bytes) -> str | None:
+    """The format of a stream by its name (lower case, ending of compression removed), else by its first bytes."""
+    if head[:4] == b"PAR1":
+        return "parquet"
+    by_name = next((found for ending, found in _FORMATS.items() if name.endswith(ending)), None)
+    if by_name is None and head.removeprefix(_UTF8_BOM).lstrip()[:1] in (b"{", b"["):
+        return "json"
+    return by_name
+
+
+def read_records(
+    stream: io.BufferedReader, form: str, *, max_bytes: int, delimiter: str | None = None
+) -> Iterator[Record]:
+    """The records of a stream.
+
+    Args:
+        stream: at its beginning.
+        form: json, ndjson, csv, tsv or parquet.
+        max_bytes: a larger record is refused; it is never held in memory.
+        delimiter: of CSV; None to take the one that is most frequent in the header.
+
+    Raises:
+        SourceError: the stream as a whole cannot be read in this form.
+    """
+    head = stream.peek(4)
+    if head[:2] in _UTF16_BOMS:
+        raise SourceError("the encoding is UTF-16 or UTF-32; convert it to UTF-8")
+    if form == "parquet":
+        return _parquet(stream)
+    if head[:3] == _UTF8_BOM:
+        stream.read(3)
+    if form == "json":
+        return _json(stream, max_bytes)
+    if form == "ndjson":
+        return _lines(stream, b"", max_bytes)
+    return _csv(stream, "\t" if form == "tsv" else delimiter, max_bytes)
+
+
+def _too_large(max_bytes: int) -> RefusedError:
+    return RefusedError("too_large", f"larger than {max_bytes} bytes; split it, or raise METRIC_STORE_MAX_RECORD_BYTES")
+
+
+def _lines(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[Record]:
+    for number, line in enumerate(_split_lines(stream, start, max_bytes), start=1):
+        if line is None:
+            yield Record(f"line {number}", b"", _too_large(max_bytes))
+        elif line and not line.isspace():
+            yield Record(f"line {number}", line)
+
+
+def _split_lines(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[bytes | None]:
+    """Lines without their ends; None for one that is too large."""
+    pending, skipping = start, False
+    while True:
+        block = stream.read(_BLOCK)
+        first, *rest = ((pending + block) if pending else block).split(b"\n")
+        for line in rest:
+            if skipping:
+                yield None
+            else:
+                yield None if len(first) > max_bytes else first.removesuffix(b"\r")
+            first, skipping = line, False
+        pending = first
+        if len(pending) > max_bytes or skipping:
+            pending, skipping = b"", True
+        if not block:
+            break
+    if skipping:
+        yield None
+    elif pending:
+        yield pending.removesuffix(b"\r")
+
+
+def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record]:
+    """One document, an array of documents, or (mislabelled) one document a line."""
+    start = b""
+    while len(start) < _BLOCK and not start.lstrip() and (block := stream.read(_BLOCK)):
+        start = block  # leading white space only
+    if start.lstrip()[:1] == b"[":
+        yield from _array(stream, start, max_bytes)
+        return
+    first_line, newline, after = start.partition(b"\n")
+    if newline and after.strip() and _is_document(first_line):
+        yield from _lines(stream, start, max_bytes)
+        return
+    parts, size = [start], len(start)
+    while size <= max_bytes and (block := stream.read(_BLOCK)):
+        parts.append(block)
+        size += len(block)
+    if size > max_bytes:
+        yield Record("", start[:2000], _too_large(max_bytes))
+    elif (document := b"".join(parts)).strip():
+        first_line, newline, after = document.partition(b"\n")
+        if newline and after.strip() and len(first_line) >= _BLOCK and _is_document(first_line):
+            yield from _lines(io.BufferedReader(io.BytesIO()), document, max_bytes)
+        else:
+            yield Record("", document)
+
+
+def _is_document(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
+
+
+def _array(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[Record]:
+    """Elements of one JSON array as bytes. Only quotes, brackets and commas are looked at; parsing comes later."""
+    buffer, position = start, start.index(b"[") + 1
+    element_start, depth, in_string, index, oversized = position, 0, False, 0, False
+    while True:
+        token = (_IN_STRING if in_string else _TOKEN).search(buffer, position)
+        if token is None or (token[0] == b"\\" and token.end() == len(buffer)):
+            kept = buffer[element_start:] if not oversized else b""
+            if len(kept) > max_bytes:
+                kept, oversized = b"", True
+            tail = b"\\" if token is not None and oversized else b""
+            position = len(kept) - (1 if token is not None and not oversized else 0)
+            block = stream.read(_BLOCK)
+            if not block:
+                break
+            if tail:
+                position = 0
+            buffer, element_start = kept + tail + block, 0
+            continue
+        position = token.end()
+        character = token[0]
+        if in_string:
+            if character == b"\\":
+                position += 1
+            else:
+                in_string = False
+        elif character == b'"':
+            in_string = True
+        elif character in b"{[":
+            depth += 1
+        elif depth and character in b"}]":
+            depth -= 1
+        elif not depth:  # a comma between elements, or the bracket that ends the array
+            element = buffer[element_start : token.start()]
+            if oversized or len(element) > max_bytes:
+                yield Record(f"$[{index}]", b"", _too_large(max_bytes))
+            elif element.strip() or character == b",":
+                yield Record(f"$[{index}]", element)
+            index, element_start, oversized = index + 1, position, False
+            if character != b",":
+                return
+    error = RefusedError("not_json", "the array ends in the middle; is the file complete?")
+    yield Record(f"$[{index}]", b"" if oversized else buffer[element_start:][:2000], error)
+
+
+def _csv(stream: io.BufferedReader, delimiter: str | None, max_bytes: int) -> Iterator[Record]:
+    csv.field_size_limit(max_bytes)
+    large: list[int] = []
+
+    def lines() -> Iterator[str]:
+        for number, line in enumerate(_split_lines(stream, b"", max_bytes), start=1):
+            if line is None:
+                large.append(number)
+            else:
+                yield line.decode("utf-8", "surrogateescape") + "\n"
+
+    source = lines()
+    header_line = next(source, None)
+    if header_line is None:
+        return
+    if delimiter is None:
+        delimiter = max(",;\t|", key=header_line.count)
+    (header,) = csv.reader([header_line], delimiter=delimiter)
+    rows = csv.reader(source, delimiter=delimiter)
+    number = 1
+    while True:
+        try:
+            cells = next(rows)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            raise SourceError(f"after line {number}: {error}; is a quote left open?") from None
+        yield from (Record(f"line {refused}", b"", _too_large(max_bytes)) for refused in large)
+        large.clear()
+        number = rows.line_num + 1
+        if cells:
+            yield _csv_row(f"line {number}", header, cells)
+    yield from (Record(f"line {refused}", b"", _too_large(max_bytes)) for refused in large)
+
+
+def _csv_row(place: str, header: list[str], cells: list[str]) -> Record:
+    row: dict[str, Any] = {name: cell for name, cell in zip(header, cells, strict=False) if cell != ""}
+    if len(cells) != len(header):
+        detail = f"{len(cells)} cells under a header of {len(header)}"
+        return Record(place, row, RefusedError("wrong_columns", detail))
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        shown = {name: cell.encode("utf-8", "replace").decode() for name, cell in row.items()}
+        return Record(place, shown, RefusedError("wrong_encoding", "not UTF-8"))
+    return Record(place, row)
+
+
+def _parquet(stream: io.BufferedReader) -> Iterator[Record]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with tempfile.TemporaryFile() as spool:
+        # Parquet is read from its end, which a member of an archive cannot be.
+        shutil.copyfileobj(stream, spool, _BLOCK)
+        try:
+            number = 0
+            for batch in pq.ParquetFile(spool).iter_batches(batch_size=1000):
+                for row in batch.to_pylist():
+                    number += 1
+                    filled = {name: cell for name, cell in row.items() if cell is not None}
+                    error = None if _finite(filled) else RefusedError("not_finite", "NaN or infinity in a column")
+                    yield Record(f"row {number}", filled, error)
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(f"not a readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    return all(map(_finite, value)) if isinstance(value, list) else True

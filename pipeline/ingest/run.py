@@ -1,0 +1,174 @@
+"""Reads new and changed files into the store."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.catalog.catalog import Catalog
+from pipeline.errors import DefinitionError, SourceError
+from pipeline.ingest.assemble import assemble
+from pipeline.ingest.containers import UNREADABLE, message
+from pipeline.ingest.files import SourceFile, find_files
+from pipeline.ingest.load import Loader, Reading
+from pipeline.ingest.mapping import CompiledMapping
+from pipeline.ingest.reader import CANONICAL, NotDataError, Refusal, read_file
+from pipeline.ingest.report import FileOutcome, IngestProgress, IngestReport
+from pipeline.settings import Settings
+from pipeline.store import Store
+
+
+def ingest(
+    store: Store,
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    urls: Sequence[str] | None = None,
+    source: str | None = None,
+    on_progress: Callable[[IngestProgress], None] | None = None,
+) -> IngestReport:
+    """Read every new or changed file, store its events, and assemble the conversations that they touch.
+
+    Args:
+        store: where events go.
+        catalog: its source mappings say how foreign files are read.
+        settings: landing folder, limits, chunk size.
+        urls: files, folders or fsspec URLs; default the landing folder.
+        source: key of the mapping to use for all of them; default by the mappings' `files` patterns, and canonical
+            records and CloudEvents by their content.
+        on_progress: called after every transaction.
+
+    Raises:
+        SourceError: a folder, or one of `urls`, does not exist or may not be listed. A single bad file fails alone.
+        DefinitionError: no mapping has the key `source`.
+        StoreUnavailableError: the database cannot be written; what was committed is kept and the next run continues.
+    """
+    if source is not None and source not in catalog.sources:
+        known = ", ".join(sorted(catalog.sources)) or "none"
+        raise DefinitionError(f"No source mapping has the key {source!r}. Known: {known}.")
+    if urls is None and settings.landing is None:
+        Path(settings.landing_url).mkdir(parents=True, exist_ok=True)
+    files = list(find_files([settings.landing_url] if urls is None else urls))
+    run = _Run(store, catalog, settings, source, len(files), on_progress)
+    for file in files:
+        run.read(file)
+    return run.finish()
+
+
+class _Run:
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        settings: Settings,
+        source: str | None,
+        files_total: int,
+        on_progress: Callable[[IngestProgress], None] | None,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._sources = catalog.sources
+        self._source = source
+        self._compiled: dict[str, CompiledMapping] = {}
+        self._report = IngestReport()
+        self._files_done = 0
+        self._files_total = files_total
+        self._on_progress = on_progress
+        self._loader = Loader(store, settings, self._committed)
+        with store.write() as con:
+            rows = con.execute(
+                "SELECT file_id, status, record_count, event_count, duplicate_count, rejected_count FROM ingested_files "
+                "WHERE workspace_id = ?",
+                [store.workspace_id],
+            ).fetchall()
+        self._known: dict[str, tuple[str, tuple[int, int, int, int]]] = {row[0]: (row[1], row[2:]) for row in rows}
+
+    def read(self, file: SourceFile) -> None:
+        """Read one file; whatever is wrong with it ends up in its outcome."""
+        try:
+            if file.problem is not None:
+                raise SourceError(file.problem)
+            fingerprint = file.fingerprint()
+            reading = self._begin(file, fingerprint)
+            if reading is None:
+                self._report.unchanged_count += 1
+                return
+        except (OSError, SourceError) as error:
+            reading = self._begin(file, "")
+            assert reading is not None
+            self._fail(reading, error)
+        else:
+            try:
+                self._load(file, reading)
+                if file.fingerprint() != fingerprint:
+                    raise SourceError("it changed while it was read; the next run reads it again")
+            except NotDataError as error:
+                reading.outcome.status, reading.outcome.failure = "skipped", str(error)
+            except (OSError, SourceError, *UNREADABLE) as error:
+                self._fail(reading, error)
+        self._report.files.append(reading.outcome)
+        self._loader.finish(reading)
+        self._files_done += 1
+
+    def _load(self, file: SourceFile, reading: Reading) -> None:
+        mapping = self._mapping_of(file.url)
+        reading.outcome.source_key = CANONICAL if mapping is None else mapping.spec.key
+        for item in read_file(file, mapping, self._settings.max_record_bytes):
+            if isinstance(item, Refusal):
+                self._loader.refuse(reading, item)
+            else:
+                self._loader.add(reading, item)
+
+    def _mapping_of(self, url: str) -> CompiledMapping | None:
+        """The mapping that was asked for, else the one with the longest pattern that matches, else none."""
+        key = self._source
+        if key is None:
+            claims = [
+                (len(pattern), key)
+                for key, mapping in self._sources.items()
+                for pattern in mapping.files
+                if fnmatch.fnmatchcase(url, pattern)
+            ]
+            if not claims:
+                return None
+            key = max(claims)[1]
+        if key not in self._compiled:
+            self._compiled[key] = CompiledMapping(self._sources[key])
+        return self._compiled[key]
+
+    def finish(self) -> IngestReport:
+        """Commit the last chunk and assemble."""
+        self._loader.flush()
+        with self._store.write() as con:
+            self._report.conversation_count = assemble(con, self._settings)
+        return self._report
+
+    def _begin(self, file: SourceFile, fingerprint: str) -> Reading | None:
+        """None when the file has been read. A failed one is tried again, an interrupted one continued."""
+        file_id = hashlib.sha256(f"{file.url}\n{fingerprint}".encode()).hexdigest()[:32]
+        status, stored = self._known.get(file_id, ("", (0, 0, 0, 0)))
+        if status in ("done", "skipped"):
+            return None
+        return Reading(file_id, fingerprint, FileOutcome(file.url), datetime.now(UTC), stored)
+
+    @staticmethod
+    def _fail(reading: Reading, error: Exception) -> None:
+        reading.outcome.status = "failed"
+        if isinstance(error, FileNotFoundError):
+            reading.outcome.failure = "it disappeared before it was read to its end"
+        elif isinstance(error, PermissionError):
+            reading.outcome.failure = "no permission to read it"
+        elif isinstance(error, SourceError):
+            reading.outcome.failure = str(error)
+        else:
+            reading.outcome.failure = f"it is damaged or cannot be read: {message(error)}"
+
+    def _committed(self, reading: Reading) -> None:
+        if self._on_progress is not None:
+            records = self._report.record_count
+            if reading.outcome not in self._report.files[-1:]:
+                records += reading.outcome.record_count
+            self._on_progress(IngestProgress(reading.outcome.url, self._files_done, self._files_total, records))

@@ -1,0 +1,84 @@
+"""Instants of foreign sources, as the canonical ISO 8601 text in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pipeline.catalog.source_models import Time
+from pipeline.ingest.paths import MISSING
+from pipeline.ingest.values import Items, RefusedError, compile_value
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS_IN = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
+_OFFSET_IN = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
+
+
+def compile_time(spec: Time, mapping_zone: str | None) -> Callable[[Items], datetime | None]:
+    """A function that reads an aware instant in UTC, or None when there is nothing to read.
+
+    The function raises RefusedError for an instant that cannot be understood or that names no zone where none is
+    declared.
+    """
+    read = compile_value(spec.value)
+    read_plus = None if spec.plus is None else compile_value(spec.plus)
+    formats = (spec.format,) if isinstance(spec.format, str) else spec.format
+    zone_name = spec.zone or mapping_zone
+    zone = None if zone_name is None else ZoneInfo(zone_name)
+    unit = _OFFSET_IN[spec.plus_unit]
+
+    def instant(items: Items) -> datetime | None:
+        value = read(items)
+        if value is MISSING or value is None or value == "":
+            return None
+        found = _parse(value, formats, zone)
+        if read_plus is None:
+            return found
+        plus = read_plus(items)
+        if plus is MISSING or plus is None:
+            return None
+        try:
+            return found + timedelta(**{unit: float(plus)})
+        except (ValueError, TypeError, OverflowError):
+            raise RefusedError("bad_time", f"{plus!r} is not a number of {unit} after {value!r}") from None
+
+    return instant
+
+
+def _parse(value: Any, formats: tuple[str, ...], zone: tzinfo | None) -> datetime:
+    for form in formats:
+        try:
+            found = _read(value, form)
+        except (ValueError, TypeError, OverflowError):
+            continue
+        if found.tzinfo is None:
+            if zone is None:
+                raise RefusedError(
+                    "naive_time", f"{value!r} names no zone; write an offset, or declare `zone` in the source mapping"
+                )
+            found = found.replace(tzinfo=zone)
+        try:
+            return found.astimezone(UTC)
+        except OverflowError:
+            break
+    raise RefusedError("bad_time", f"{str(value)[:80]!r} is not an instant of the form {' or '.join(formats)}")
+
+
+def _read(value: Any, form: str) -> datetime:
+    if form == "iso":
+        if isinstance(value, datetime):  # Parquet
+            return value
+        if isinstance(value, date) or not isinstance(value, str) or len(value) < len("2025-01-01T00:00"):
+            raise ValueError(value)
+        return datetime.fromisoformat(value)
+    if form == "unix_ns":
+        return _EPOCH + timedelta(microseconds=int(value) // 1000)
+    if form in _MICROSECONDS_IN:
+        if isinstance(value, bool):
+            raise ValueError(value)
+        scale = _MICROSECONDS_IN[form]
+        number = value if isinstance(value, int) else float(value)
+        return _EPOCH + timedelta(microseconds=round(number * scale))
+    return datetime.strptime(value, form)  # noqa: DTZ007 - the caller adds the declared zone or refuses

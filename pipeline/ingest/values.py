@@ -1,0 +1,211 @@
+"""Compiles the values and conditions of a mapping into functions over a scope."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pipeline.catalog.source_models import TEMPLATE_PART, Condition, Find, Match, Value, json_text
+from pipeline.ingest.paths import MISSING, compile_first, compile_path
+
+Items = Mapping[str, Any]
+"""What paths are read from: the item itself under an empty name, and the named items of enclosing rules."""
+
+Read = Callable[[Items], Any]
+Test = Callable[[Items], bool]
+
+
+class RefusedError(Exception):
+    """An event cannot be made; becomes a row of `rejected_records`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class _Refinement:
+    """`map`, `type`, `scale` and `default`, in this order."""
+
+    spec: Value
+
+    def __call__(self, value: Any) -> Any:
+        spec = self.spec
+        if spec.map is not None and value is not MISSING and not isinstance(value, list | dict):
+            value = spec.map.get(json_text(value), spec.other if "other" in spec.model_fields_set else value)
+        if spec.type is not None and value is not MISSING and value is not None:
+            value = _convert(value, spec.type)
+        if spec.scale is not None and value is not MISSING and value is not None:
+            value = _number(value) * spec.scale
+        if "default" in spec.model_fields_set and (value is MISSING or value is None):
+            value = spec.default
+        return value
+
+
+def compile_value(spec: Value) -> Read:
+    """A function that reads the value from the items in scope; MISSING when there is nothing."""
+    read = _origin(spec)
+    if spec.map is None and spec.type is None and spec.scale is None and "default" not in spec.model_fields_set:
+        return read
+    refine = _Refinement(spec)
+    return lambda items: refine(read(items))
+
+
+def _origin(spec: Value) -> Read:
+    if spec.path is not None:
+        return _first(spec.path)
+    if spec.all is not None:
+        scope, find = compile_path(spec.all)
+        return lambda items: [match for _, match in find(items.get(scope or "", MISSING))]
+    if spec.template is not None:
+        return _template(spec.template)
+    if spec.first is not None:
+        choices = [compile_value(choice) for choice in spec.first]
+        return lambda items: next(
+            (value for read in choices if (value := read(items)) is not MISSING and value is not None), MISSING
+        )
+    if spec.object is not None:
+        fields = {name: compile_value(field) for name, field in spec.object.items()}
+        return lambda items: {name: value for name, read in fields.items() if (value := read(items)) is not MISSING}
+    if spec.list is not None:
+        members = [compile_value(member) for member in spec.list]
+        return lambda items: [value for read in members if (value := read(items)) is not MISSING]
+    if spec.hash is not None:
+        return _hash([compile_value(part) for part in spec.hash])
+    if spec.find is not None:
+        return _find(spec.find)
+    literal = spec.literal
+    return lambda _items: literal
+
+
+def _find(spec: Find) -> Read:
+    scope, find = compile_path(spec.each)
+    test = compile_condition(spec.when)
+    read = compile_value(spec.value)
+
+    def value(items: Items) -> Any:
+        for _, item in find(items.get(scope or "", MISSING)):
+            inner = {**items, "": item}
+            if test is None or test(inner):
+                return read(inner)
+        return MISSING
+
+    return value
+
+
+def _first(path: str) -> Read:
+    scope, get = compile_first(path)
+    name = scope or ""
+    return lambda items: get(items.get(name, MISSING))
+
+
+def _template(text: str) -> Read:
+    pieces = TEMPLATE_PART.split(text)  # text, path, text, path, …, text
+    reads = [_first(piece) if index % 2 else None for index, piece in enumerate(pieces)]
+
+    def read(items: Items) -> Any:
+        filled = []
+        for piece, part in zip(pieces, reads, strict=True):
+            value = piece if part is None else part(items)
+            if value is MISSING or value is None:
+                return MISSING
+            filled.append(value if isinstance(value, str) else orjson.dumps(value).decode())
+        return "".join(filled)
+
+    return read
+
+
+def _hash(parts: list[Read]) -> Read:
+    def read(items: Items) -> Any:
+        values = [None if (value := part(items)) is MISSING else value for part in parts]
+        return hashlib.sha256(orjson.dumps(values, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+    return read
+
+
+def _convert(value: Any, kind: str) -> Any:
+    try:
+        if kind == "string":
+            return value if isinstance(value, str) else orjson.dumps(value).decode()
+        if kind == "integer":
+            return int(value)
+        if kind == "json":
+            return orjson.loads(value) if isinstance(value, str) else value
+    except (ValueError, TypeError, OverflowError):
+        raise RefusedError("wrong_type", f"{_shown(value)} cannot be read as {kind}") from None
+    if kind == "number":
+        return _number(value)
+    if isinstance(value, bool):
+        return value
+    try:
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[json_text(value).lower()]
+    except KeyError:
+        raise RefusedError("wrong_type", f"{_shown(value)} cannot be read as boolean") from None
+
+
+def _number(value: Any) -> Any:
+    """A finite number; text is parsed."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    try:
+        number = orjson.loads(value.strip()) if isinstance(value, str) else None
+    except orjson.JSONDecodeError:
+        number = None
+    if isinstance(number, int | float) and not isinstance(number, bool):
+        return number
+    raise RefusedError("wrong_type", f"{_shown(value)} cannot be read as a number")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def compile_condition(spec: Condition | tuple[Condition, ...] | None) -> Test | None:
+    """A function that says whether the items match; None when there is no condition."""
+    if spec is None:
+        return None
+    choices = [
+        [(_first(path), _test(match)) for path, match in condition.items()]
+        for condition in (spec if isinstance(spec, tuple) else (spec,))
+    ]
+    return lambda items: any(all(test(read(items)) for read, test in choice) for choice in choices)
+
+
+def _test(match: Match) -> Callable[[Any], bool]:
+    given = match.model_fields_set
+
+    def test(value: Any) -> bool:
+        absent = value is MISSING or value is None
+        if match.exists is not None and match.exists == absent:
+            return False
+        if "equals" in given and not _same(value, match.equals):
+            return False
+        if match.any_of is not None and not any(_same(value, choice) for choice in match.any_of):
+            return False
+        if match.none_of is not None and any(_same(value, choice) for choice in match.none_of):
+            return False
+        if match.contains is not None and not (isinstance(value, str) and match.contains in value):
+            return False
+        if match.at_least is None and match.at_most is None:
+            return True
+        return (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and (match.at_least is None or value >= match.at_least)
+            and (match.at_most is None or value <= match.at_most)
+        )
+
+    return test
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    """Equality as JSON has it: true is not 1, absent is null."""
+    if value is MISSING:
+        value = None
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
