@@ -1,0 +1,187 @@
+"""Values -> period rows, for the periods that the values no longer agree with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.aggregate.calendar import local_day_of, local_days, register_spans
+from pipeline.aggregate.intervals import register_ranks, register_student
+from pipeline.aggregate.plan import Plans
+from pipeline.catalog.catalog import Catalog
+from pipeline.errors import LedgerError
+from pipeline.extract.events import create_event_values
+from pipeline.settings import Settings
+from pipeline.store import Store, load_sql, run_script
+
+SQL = "pipeline.aggregate.sql"
+
+
+@dataclass(frozen=True)
+class AggregatedMetric:
+    """What one aggregation did to the period rows of one metric version.
+
+    Attributes:
+        periods: hours and days recomputed.
+        added: rows that had no current row before them.
+        changed: rows that got a new revision.
+        unchanged: rows left as they were.
+        superseded: rows whose group or category has no values any more.
+    """
+
+    key: str
+    version: str
+    periods: int
+    added: int
+    changed: int
+    unchanged: int
+    superseded: int
+
+
+@dataclass(frozen=True)
+class AggregateReport:
+    """What one aggregation did.
+
+    Attributes:
+        metrics: by key and version.
+        unknown: metric versions, as (key, version), of which no definition is stored; their hours stay stale.
+    """
+
+    metrics: tuple[AggregatedMetric, ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def periods(self) -> int:
+        """Periods recomputed, over all metrics."""
+        return sum(metric.periods for metric in self.metrics)
+
+    @property
+    def added(self) -> int:
+        """Rows added, over all metrics."""
+        return sum(metric.added for metric in self.metrics)
+
+    @property
+    def changed(self) -> int:
+        """Rows with a new revision, over all metrics."""
+        return sum(metric.changed for metric in self.metrics)
+
+    @property
+    def unchanged(self) -> int:
+        """Rows left as they were, over all metrics."""
+        return sum(metric.unchanged for metric in self.metrics)
+
+    @property
+    def superseded(self) -> int:
+        """Rows that ended without a successor, over all metrics."""
+        return sum(metric.superseded for metric in self.metrics)
+
+
+def aggregate(
+    store: Store,
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    keys: Sequence[str] | None = None,
+    now: datetime | None = None,
+) -> AggregateReport:
+    """Recompute the stale hours, and the local days that they are part of, in one transaction.
+
+    A metric version that the catalog no longer holds is aggregated by its stored definition. When the workspace's zone
+    has changed, the days of the old zone are replaced.
+
+    Args:
+        store: where values are read and period rows written.
+        catalog: the definitions in use.
+        settings: `timezone` says where days start.
+        keys: only these metrics; the others stay stale.
+        now: the instant written as `computed_at` and `superseded_at`.
+
+    Raises:
+        LedgerError: a period's eligible values are not the sum of its states; nothing is written.
+    """
+    with store.transaction() as con:
+        run_script(con, load_sql(SQL, "macros"))
+        plans = _take_stale(con, store.workspace_id, catalog, settings, keys)
+        _enter_values(con, plans, settings)
+        run_script(con, load_sql(SQL, "parts"))
+        run_script(con, load_sql(SQL, "merge"))
+        register_ranks(con)
+        run_script(con, load_sql(SQL, "holistic"))
+        register_student(con)
+        run_script(con, load_sql(SQL, "finish"), {"workspace_id": store.workspace_id})
+        _check_ledger(con)
+        instant = _not_before_the_last(con, now or datetime.now(UTC))
+        run_script(con, load_sql(SQL, "revise"), {"workspace_id": store.workspace_id, "now": instant})
+        rows = con.execute(load_sql(SQL, "report")).fetchall()
+    return AggregateReport(tuple(AggregatedMetric(*row) for row in rows), tuple(plans.unknown))
+
+
+def _take_stale(
+    con: duckdb.DuckDBPyConnection, workspace_id: str, catalog: Catalog, settings: Settings, keys: Sequence[str] | None
+) -> Plans:
+    """Create `taken`, the stale hours to deal with, and `plan`."""
+    reads = [
+        {
+            "metric_key": metric.key,
+            "definition_version": metric.version,
+            "read_key": read,
+            "read_version": catalog.by_key[read].version,
+        }
+        for metric in catalog.active
+        for read in {metric.definition.ratio_numerator_metric, metric.definition.ratio_denominator_metric}
+        if metric.definition.aggregation == "ratio" and read in catalog.by_key
+    ]
+    names = ("metric_key", "definition_version", "read_key", "read_version")
+    con.register("reads", pa.Table.from_pylist(reads, pa.schema([(name, pa.string()) for name in names])))
+    starts = _instants(con, "SELECT DISTINCT period_start FROM metric_periods WHERE granularity = 'day'")
+    foreign = [start for start in starts if local_day_of(start, settings.zone)[0] != start]
+    con.register("foreign_days", pa.table({"period_start": pa.array(foreign, pa.timestamp("us", tz="UTC"))}))
+    run_script(con, load_sql(SQL, "stale"), {"workspace_id": workspace_id, "keys": keys and list(keys)})
+
+    plans = Plans(con, workspace_id, catalog)
+    plans.add_all(con.execute("SELECT DISTINCT metric_key, definition_version FROM taken ORDER BY ALL").fetchall())
+    plans.register()
+    return plans
+
+
+def _enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, settings: Settings) -> None:
+    """Create `slices`, `places`, `touched`, and `entered` with the values of the touched periods."""
+    hours = _instants(con, "SELECT DISTINCT hour FROM taken SEMI JOIN plan USING (metric_key, definition_version)")
+    days = local_days(hours, settings.zone)
+    register_spans(con, "days", days)
+    run_script(con, load_sql(SQL, "scope"))
+
+    parameters: dict[str, object] = {
+        "workspace_id": plans.workspace_id,
+        "since": min((start for start, _ in days), default=None),
+        "until": max((end for _, end in days), default=None),
+    }
+    run_script(con, load_sql(SQL, "event_observed_table"))
+    for metrics in plans.event_batches():
+        create_event_values(con, metrics)
+        run_script(con, load_sql(SQL, "event_observed"), parameters)
+    run_script(con, load_sql(SQL, "entered"), parameters)
+
+
+def _instants(con: duckdb.DuckDBPyConnection, query: str) -> list[datetime]:
+    return [instant.astimezone(UTC) for (instant,) in con.execute(query).fetchall()]
+
+
+def _not_before_the_last(con: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+    """A clock that went back must not write a row that is older than the one it replaces."""
+    (last,) = con.execute("SELECT max(computed_at) FROM metric_periods").fetchall()[0]
+    return now if last is None else max(now, last)
+
+
+def _check_ledger(con: duckdb.DuckDBPyConnection) -> None:
+    broken = con.execute(load_sql(SQL, "unbalanced")).fetchall()
+    if broken:
+        key, version, period, eligible, states = broken[0]
+        raise LedgerError(
+            f"{key} ({version[:12]}) has {eligible} eligible values in the period from {period:%Y-%m-%d %H:%M} UTC "
+            f"but its states add up to {states}. Nothing was written. Please report it."
+        )

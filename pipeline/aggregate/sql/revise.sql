@@ -1,0 +1,91 @@
+-- Period rows against the ones that are current: what changed gets a revision, the rest stays as it was.
+-- Takes `finished` and `touched`; `changes` says what became of each row.
+
+CREATE OR REPLACE TEMP TABLE held AS
+SELECT m.rowid AS row_id, m.*
+FROM metric_periods AS m
+SEMI JOIN touched USING (metric_key, definition_version, granularity, period_start)
+WHERE m.workspace_id = $workspace_id;
+
+CREATE OR REPLACE TEMP TABLE changes AS
+WITH past AS (
+    SELECT
+        metric_key, definition_version, traffic, service_id, granularity, period_start, category,
+        max(revision) AS revision
+    FROM held
+    GROUP BY ALL
+),
+
+compared AS (
+    SELECT
+        f.*,
+        h.row_id,
+        coalesce(past.revision, 0) AS past_revision,
+        coalesce(greatest(abs(f.value_min), abs(f.value_max)), 0) AS size,
+        row(
+            f.metric_type, f.aggregation, f.period_end, f.value_text, f.unit, f.event_count, f.eligible_count,
+            f.not_applicable_count, f.abstained_count, f.missing_count, f.out_of_range_count,
+            f.unknown_category_count, f.wrong_type_count, f.parse_error_count, f.error_count, f.not_sampled_count,
+            f.over_cap_count, f.over_budget_count, f.no_model_count, f.pending_count, f.interval_method, f.selection,
+            f.estimated, f.true_count
+        ) IS NOT DISTINCT FROM row(
+            h.metric_type, h.aggregation, h.period_end, h.value_text, h.unit, h.event_count, h.eligible_count,
+            h.not_applicable_count, h.abstained_count, h.missing_count, h.out_of_range_count,
+            h.unknown_category_count, h.wrong_type_count, h.parse_error_count, h.error_count, h.not_sampled_count,
+            h.over_cap_count, h.over_budget_count, h.no_model_count, h.pending_count, h.interval_method, h.selection,
+            h.estimated, h.true_count
+        )
+        AND near(f.value, h.value, size)
+        AND near(f.share, h.share, 0)
+        AND near(f.coverage, h.coverage, 0)
+        AND near(f.interval_low, h.interval_low, size)
+        AND near(f.interval_high, h.interval_high, size)
+        AND near(f.avg_confidence, h.avg_confidence, 0)
+        AND near(f.value_sum, h.value_sum, size)
+        AND near(f.value_sum_squares, h.value_sum_squares, size * size)
+        AND near(f.value_min, h.value_min, 0)
+        AND near(f.value_max, h.value_max, 0)
+        AND near(f.numerator, h.numerator, 0)
+        AND near(f.denominator, h.denominator, 0) AS same
+    FROM finished AS f
+    LEFT JOIN (FROM held WHERE superseded_at IS NULL) AS h
+        ON f.metric_key = h.metric_key
+        AND f.definition_version = h.definition_version
+        AND f.traffic = h.traffic
+        AND f.service_id IS NOT DISTINCT FROM h.service_id
+        AND f.granularity = h.granularity
+        AND f.period_start = h.period_start
+        AND f.category IS NOT DISTINCT FROM h.category
+    LEFT JOIN past
+        ON f.metric_key = past.metric_key
+        AND f.definition_version = past.definition_version
+        AND f.traffic = past.traffic
+        AND f.service_id IS NOT DISTINCT FROM past.service_id
+        AND f.granularity = past.granularity
+        AND f.period_start = past.period_start
+        AND f.category IS NOT DISTINCT FROM past.category
+)
+
+SELECT
+    * EXCLUDE (size, same),
+    CASE WHEN row_id IS NULL THEN 'added' WHEN same THEN 'unchanged' ELSE 'changed' END AS outcome
+FROM compared
+UNION ALL BY NAME
+SELECT row_id, metric_key, definition_version, 'superseded' AS outcome
+FROM held
+WHERE superseded_at IS NULL AND row_id NOT IN (SELECT row_id FROM compared WHERE row_id IS NOT NULL);
+
+UPDATE metric_periods
+SET superseded_at = $now
+WHERE rowid IN (SELECT row_id FROM changes WHERE outcome IN ('changed', 'superseded'));
+
+INSERT INTO metric_periods BY NAME
+SELECT * EXCLUDE (row_id, past_revision, outcome), $now AS computed_at, past_revision + 1 AS revision
+FROM changes
+WHERE outcome IN ('added', 'changed');
+
+DELETE FROM stale_periods
+WHERE workspace_id = $workspace_id
+    AND row(metric_key, definition_version, hour) IN (
+        SELECT row(plan.metric_key, plan.definition_version, stale.hour) FROM stale JOIN plan USING (plan_id)
+    );

@@ -1,0 +1,48 @@
+-- What is recomputed. Takes `taken`, `plan`, `days` (span_start, span_end) and `foreign_periods`.
+-- A slice is the part of a UTC hour that lies in one local day: a whole hour, but for zones such as +05:30.
+
+CREATE OR REPLACE TEMP TABLE stale AS
+SELECT plan.plan_id, taken.hour
+FROM taken
+JOIN plan USING (metric_key, definition_version);
+
+CREATE OR REPLACE TEMP TABLE touched_days AS
+SELECT DISTINCT stale.plan_id, days.span_start AS day_start, days.span_end AS day_end
+FROM stale
+JOIN days ON stale.hour < days.span_end AND stale.hour + INTERVAL 1 HOUR > days.span_start;
+
+CREATE OR REPLACE TEMP TABLE slices AS
+WITH hours AS (
+    SELECT
+        plan_id, day_start, day_end,
+        unnest(generate_series(date_trunc('hour', day_start), day_end - INTERVAL 1 MICROSECOND, INTERVAL 1 HOUR)) AS hour
+    FROM touched_days
+)
+SELECT
+    row_number() OVER () AS slice_id,
+    plan_id,
+    hour,
+    epoch_us(hour) // 3_600_000_000 AS hour_number,
+    greatest(hour, day_start) AS since,
+    least(hour + INTERVAL 1 HOUR, day_end) AS until,
+    day_start,
+    day_end
+FROM hours;
+
+-- The periods that a slice is part of: its day, and its hour where that is stale.
+CREATE OR REPLACE TEMP TABLE places AS
+SELECT slice_id, plan_id, 'day' AS granularity, day_start AS period_start, day_end AS period_end
+FROM slices
+UNION ALL
+SELECT slice_id, plan_id, 'hour', hour, hour + INTERVAL 1 HOUR
+FROM slices
+SEMI JOIN stale USING (plan_id, hour);
+
+CREATE OR REPLACE TEMP TABLE touched AS
+SELECT metric_key, definition_version, granularity, period_start
+FROM places
+JOIN plan USING (plan_id)
+UNION
+SELECT metric_key, definition_version, granularity, period_start
+FROM foreign_periods
+SEMI JOIN plan USING (metric_key, definition_version);

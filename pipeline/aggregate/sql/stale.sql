@@ -1,0 +1,34 @@
+-- Which hours of which metric versions to recompute. Takes `reads` (a ratio's metric_key and definition_version, and
+-- the version that it reads) and `foreign_days` (period_start of day rows that the workspace's zone does not have).
+
+-- A ratio changes with the metrics that it reads.
+INSERT INTO stale_periods BY NAME
+SELECT DISTINCT s.workspace_id, r.metric_key, r.definition_version, s.hour
+FROM stale_periods AS s
+JOIN reads AS r ON s.metric_key = r.read_key AND s.definition_version = r.read_version
+WHERE s.workspace_id = $workspace_id;
+
+-- Every hour with values has a period row, so those inside a day of another zone say what its new days hold.
+CREATE OR REPLACE TEMP TABLE foreign_periods AS
+SELECT DISTINCT metric_key, definition_version, granularity, period_start, period_end
+FROM metric_periods
+SEMI JOIN foreign_days USING (period_start)
+WHERE workspace_id = $workspace_id
+    AND granularity = 'day'
+    AND superseded_at IS NULL
+    AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], metric_key));
+
+INSERT INTO stale_periods BY NAME
+SELECT DISTINCT $workspace_id AS workspace_id, p.metric_key, p.definition_version, p.period_start AS hour
+FROM metric_periods AS p
+JOIN foreign_periods AS f
+    ON p.metric_key = f.metric_key
+    AND p.definition_version = f.definition_version
+    AND p.period_start < f.period_end
+    AND p.period_end > f.period_start
+WHERE p.workspace_id = $workspace_id AND p.granularity = 'hour' AND p.superseded_at IS NULL;
+
+CREATE OR REPLACE TEMP TABLE taken AS
+SELECT DISTINCT metric_key, definition_version, hour
+FROM stale_periods
+WHERE workspace_id = $workspace_id AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], metric_key));

@@ -1,0 +1,5 @@
+SELECT version, body
+FROM metric_definitions
+WHERE workspace_id = $workspace_id AND key = $key AND version = coalesce($version, version)
+ORDER BY valid_to IS NULL DESC, valid_from DESC
+LIMIT 1;
