@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -43,7 +43,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Metric:
-    """A definition that passed validation, with its version and where it came from."""
+    """A definition that passed validation, with its version and where it came from.
+
+    Attributes:
+        reads: keys of the metrics that its values are computed from, and of the two ends of a ratio.
+    """
 
     definition: MetricDefinition
     version: str
@@ -110,6 +114,18 @@ class Catalog:
                 wanted.add(key)
                 waiting.extend(self.by_key[key].reads)
         return tuple(metric for metric in self.metrics if metric.key in wanted)
+
+    def without(self, refused: Mapping[str, Problem]) -> Catalog:
+        """The same catalog without some metrics and without those that read them, each with its problem."""
+        left_out = dict(refused)
+        for metric in self.metrics:
+            missing = next((read for read in metric.reads if read in left_out), None)
+            if missing is not None:
+                advice = f"mend {missing} first"
+                problem = Problem(metric.file, metric.line, metric.key, f"{missing}, which is left out", advice)
+                left_out.setdefault(metric.key, problem)
+        kept = tuple(metric for metric in self.metrics if metric.key not in left_out)
+        return Catalog(kept, self.sources, (*self.problems, *left_out.values()))
 
     def with_problems(self, problems: Iterable[Problem]) -> Catalog:
         """The same catalog with more problems reported."""
