@@ -1,7 +1,7 @@
 """What one event is worth under the definitions that read events: the only place that says so.
 
-Used from two sides: metrics with a fold become values of the event's conversation here in `extract`; event-level metrics
-have no value rows, and `aggregate` builds their periods straight from this relation.
+Used from two sides: metrics with a fold become values of the event's conversation here in `extract`; event-level
+metrics have no value rows, and `aggregate` builds their periods straight from this relation.
 """
 
 from __future__ import annotations

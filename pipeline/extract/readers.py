@@ -61,7 +61,7 @@ class Readers:
         self._places.append((metric.key, reading, condition))
 
     def install(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Create the temporary table `reader` (metric_key, reading_index, filter_index; 1-based) and the search function."""
+        """Create the temporary table `reader` (metric_key and 1-based reading_index, filter_index) and `search_json`."""
         offsets = {
             id(self._paths): 0,
             id(self._searches): len(self._paths),
@@ -82,7 +82,7 @@ class Readers:
         if self._searches:
             if con.execute("SELECT 1 FROM duckdb_functions() WHERE function_name = ?", [_SEARCH]).fetchall():
                 con.remove_function(_SEARCH)
-            con.create_function(_SEARCH, _searcher(self._searches), ["VARCHAR"], "VARCHAR[]")  # type: ignore[arg-type]
+            con.create_function(_SEARCH, _searcher(self._searches), ["VARCHAR"], "VARCHAR[]")
 
     def found(self, document: str) -> str:
         """SQL of the list of readings (JSON[]) taken from the JSON column `document`."""

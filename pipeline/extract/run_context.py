@@ -5,9 +5,9 @@ The contract of `judged.evaluate_judged` and `python_mode.evaluate_python`:
     def evaluate_…(run: RunContext, work: Sequence[CappedWork]) -> Mapping[str, CappedResult]
 
 They are called without a connection open, open one with `run.store.transaction()` only to write, and store values with
-`values.write_values` as the answers arrive. Every conversation of a `CappedWork` gets exactly one state in the result of
-its metric; what has no state there breaks the ledger. States that say a conversation was not looked at (`over_budget`,
-`no_model`) are written by the run itself, never over a stored value.
+`values.write_values` as the answers arrive. Every conversation of a `CappedWork` gets exactly one state in the result
+of its metric; what has no state there breaks the ledger. States that say a conversation was not looked at
+(`over_budget`, `no_model`) are only returned: the run writes them, never over a stored value.
 """
 
 from __future__ import annotations

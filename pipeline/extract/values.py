@@ -13,10 +13,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipeline.extract.run_context import RunContext
+from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
 from pipeline.store import load_sql, run_script
 
 SQL = "pipeline.extract.sql"
+
+NOT_LOOKED_AT = ("pending", "not_sampled", "over_cap", "over_budget", "no_model")
+"""States that only say that a conversation has not been looked at; a later state may always take their place."""
 
 FRESH = pa.schema(
     [
@@ -87,3 +90,36 @@ def replace_slices(con: duckdb.DuckDBPyConnection, run: RunContext) -> int:
             {"workspace_id": run.store.workspace_id, "run_id": run.run_id, "now": run.now},
         )
     return int(written)
+
+
+def write_skipped(
+    con: duckdb.DuckDBPyConnection,
+    run: RunContext,
+    work: Sequence[CappedWork],
+    results: Mapping[str, CappedResult],
+) -> int:
+    """Write the states of conversations that were chosen and then not looked at, never over a stored value.
+
+    Call it inside a transaction; returns the number of rows written.
+    """
+    rows = [
+        {
+            **{name: chosen[name] for name in ("observed_at", "traffic", "service_id", "content_hash")},
+            "metric_key": item.metric.key,
+            "definition_version": item.metric.version,
+            "entity_id": chosen["conversation_id"],
+            "sample_index": 0,
+            "attempts": 0,
+            "status": state,
+        }
+        for item in work
+        for chosen in item.conversations.to_pylist()
+        if (state := results[item.metric.key].states.get(chosen["conversation_id"])) in NOT_LOOKED_AT
+    ]
+    create_fresh(con)
+    con.register("skipped", pa.Table.from_pylist(rows, schema=FRESH))
+    con.execute(
+        load_sql(SQL, "skipped"), {"workspace_id": run.store.workspace_id, "not_looked_at": list(NOT_LOOKED_AT)}
+    )
+    con.unregister("skipped")
+    return replace_slices(con, run)

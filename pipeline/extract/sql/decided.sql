@@ -12,10 +12,11 @@ SELECT
     content_hash,
     attempts
 FROM work
+SEMI JOIN batch USING (metric_key)
 WHERE state IS NOT NULL
     AND NOT reused
     AND (
         stored_status IS NULL
-        OR list_contains(getvariable('unvalued'), stored_status)
+        OR list_contains(getvariable('not_looked_at'), stored_status)
         OR (state IN ('pending', 'not_applicable') AND NOT (stored_status = 'error' AND attempts > 0))
     );

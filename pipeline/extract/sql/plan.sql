@@ -1,5 +1,5 @@
 -- For each conversation and each metric of `batch`: the state that is known before anything is extracted, or null.
--- `gate_verdict` (metric_key, conversation_id, verdict) and `filter_verdict` hold what gates and filters said.
+-- `gate_verdict` holds what gates and filters keep out.
 INSERT INTO work BY NAME
 WITH candidate AS (
     SELECT
@@ -35,7 +35,9 @@ WITH candidate AS (
         AND s.participant IS NULL
         AND s.segment_from IS NULL
         AND s.sample_index = 0
-    LEFT JOIN gate_verdict AS g ON g.metric_key = d.metric_key AND g.conversation_id = e.conversation_id
+    LEFT JOIN (
+        SELECT metric_key, conversation_id, min(state) AS state FROM gate_verdict GROUP BY ALL
+    ) AS g ON g.metric_key = d.metric_key AND g.conversation_id = e.conversation_id
 ),
 
 -- Who competes for a place under the cap: what has been paid for keeps its place, so that the next run asks no more.

@@ -6,7 +6,7 @@ WHERE f.metric_key = s.metric_key
     AND f.entity_id = s.entity_id
     AND f.content_hash = s.content_hash
     AND f.status = s.status
-    AND list_contains(getvariable('unvalued'), f.status)
+    AND list_contains(getvariable('not_looked_at'), f.status)
     AND s.participant IS NULL
     AND s.segment_from IS NULL
     AND s.sample_index = 0;

@@ -1,0 +1,83 @@
+"""Event-level metrics: no value rows; a run says which hours are to be aggregated and enters them in the ledger.
+
+Those hours are the hours of the window that no earlier run of the version has covered, and the hours of events that
+arrived since its latest run. An hour that is still running waits for the run that covers it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import duckdb
+
+from pipeline.catalog.catalog import Metric
+from pipeline.extract import ledger
+from pipeline.extract.events import create_event_values
+from pipeline.extract.isolation import isolate
+from pipeline.extract.report import MetricOutcome
+from pipeline.extract.run_context import RunContext
+from pipeline.extract.values import SQL
+from pipeline.store import load_sql, run_script
+from pipeline.window import floor_hour
+
+
+def extract_event_level(run: RunContext, metrics: Sequence[Metric], *, dry_run: bool) -> Iterator[MetricOutcome]:
+    """Mark the hours of the metrics stale and yield what their events are worth."""
+    if not metrics:
+        return
+    started = time.perf_counter()
+    counts: dict[str, dict[str, int]] = {}
+
+    with run.store.write() as con:
+
+        def count(some: Sequence[Metric]) -> None:
+            _find_hours(con, run, some)
+            for key, status, number in con.execute(load_sql(SQL, "event_counts")).fetchall():
+                counts.setdefault(key, {})[status] = number
+            if not dry_run:
+                con.execute(load_sql(SQL, "event_stale"), {"workspace_id": run.store.workspace_id})
+                ledger.record(con, run, outcomes(some, {}), arrivals_until=_arrivals(con, run))
+
+        def outcomes(some: Sequence[Metric], failures: dict[str, str]) -> list[MetricOutcome]:
+            share = (time.perf_counter() - started) / len(metrics)
+            found = [(metric, counts.get(metric.key, {}), failures.get(metric.key)) for metric in some]
+            return [
+                MetricOutcome(
+                    metric.key,
+                    metric.version,
+                    sum(states.values()),
+                    states,
+                    computed=sum(states.values()),
+                    seconds=share,
+                    failure=failure,
+                )
+                for metric, states, failure in found
+            ]
+
+        failures = isolate(con, metrics, count)
+        finished = outcomes(metrics, failures)
+        if not dry_run:
+            ledger.record(con, run, [outcome for outcome in finished if outcome.failure is not None])
+    yield from finished
+
+
+def _find_hours(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
+    create_event_values(con, metrics)
+    run_script(
+        con,
+        load_sql(SQL, "event_hours"),
+        {
+            "workspace_id": run.store.workspace_id,
+            "window_start": run.window.start,
+            "window_end": run.window.end,
+            "running_hour": floor_hour(run.now),
+        },
+    )
+
+
+def _arrivals(con: duckdb.DuckDBPyConnection, run: RunContext) -> datetime | None:
+    query = "SELECT max(ingested_at) FROM events WHERE workspace_id = ?"
+    until: datetime | None = con.execute(query, [run.store.workspace_id]).fetchall()[0][0]
+    return until

@@ -1,0 +1,132 @@
+"""What is to be done: the order of the metrics, and the state of each conversation before anything is extracted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.catalog.catalog import Metric
+from pipeline.catalog.expressions import CONVERSATION_FILTER_COLUMNS, parse_filter
+from pipeline.catalog.models import CAPPED_MODES, EVENT_DOMAINS
+from pipeline.extract.definition_table import create_definition_table
+from pipeline.extract.formula import evaluate
+from pipeline.extract.run_context import RunContext
+from pipeline.extract.values import NOT_LOOKED_AT, SQL, create_fresh
+from pipeline.store import load_sql, run_script
+from pipeline.store.states import UNFINISHED
+
+
+@dataclass
+class Stage:
+    """Metrics that can be extracted with the connection open, level by level, and then those that cannot."""
+
+    levels: list[list[Metric]]
+    capped: list[Metric]
+
+
+def stages_of(metrics: Sequence[Metric]) -> list[Stage]:
+    """Metrics in stages; whatever reads a metric of a capped mode is in a later stage than that.
+
+    Args:
+        metrics: in topological order.
+    """
+    stages: list[Stage] = []
+    place: dict[str, tuple[int, int]] = {}  # stage, level
+    for metric in metrics:
+        capped = metric.definition.extraction_mode in CAPPED_MODES
+        read = [place[key] for key in metric.reads if key in place]
+        stage = max((at for at, _ in read), default=0)
+        level = max((below + 1 for at, below in read if at == stage), default=0)
+        if any(key in place and place[key] == (stage, _CAPPED) for key in metric.reads):
+            stage, level = stage + 1, 0
+        while len(stages) <= stage:
+            stages.append(Stage([], []))
+        if capped:
+            stages[stage].capped.append(metric)
+            place[metric.key] = (stage, _CAPPED)
+            continue
+        while len(stages[stage].levels) <= level:
+            stages[stage].levels.append([])
+        stages[stage].levels[level].append(metric)
+        place[metric.key] = (stage, level)
+    return stages
+
+
+_CAPPED = 1_000_000
+
+
+def prepare(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Iterable[Metric]) -> int:
+    """Create the temporary tables of a run; returns the number of eligible conversations.
+
+    Args:
+        con: a connection, kept open for as long as the tables are needed.
+        run: the run.
+        metrics: those that are extracted; what they read is added.
+    """
+    keys = {metric.key: metric for metric in metrics}
+    for metric in list(keys.values()):
+        keys.update({key: run.catalog.by_key[key] for key in metric.reads if key in run.catalog.by_key})
+    create_definition_table(con, keys.values(), run.settings.cap)
+    create_fresh(con)
+    run_script(
+        con,
+        "SET VARIABLE workspace_id = $workspace_id; SET VARIABLE unfinished = $unfinished; "
+        "SET VARIABLE not_looked_at = $not_looked_at; SET VARIABLE error_attempts = $error_attempts;",
+        {
+            "workspace_id": run.store.workspace_id,
+            "unfinished": list(UNFINISHED),
+            "not_looked_at": list(NOT_LOOKED_AT),
+            "error_attempts": run.settings.error_attempts,
+        },
+    )
+    window = {
+        "workspace_id": run.store.workspace_id,
+        "window_start": run.window.start,
+        "window_end": run.window.end,
+        "as_of": run.as_of,
+    }
+    for script in ("scope", "typed", "eligible", "stored", "work"):
+        run_script(con, load_sql(SQL, script), window)
+    return int(con.execute("SELECT count(*) FROM eligible").fetchall()[0][0])
+
+
+def plan(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
+    """Add the metrics' conversations to the temporary table `work`; a null state there means: extract it.
+
+    Raises:
+        ExpressionError: a filter or gate cannot be read.
+    """
+    set_batch(con, metrics)
+    _create_verdicts(con, run, metrics)
+    con.execute(load_sql(SQL, "plan"))
+    con.execute(load_sql(SQL, "decided"))
+
+
+def set_batch(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
+    """Say which metrics the view `todo` and the scripts of a mode are about."""
+    con.register("batch_rows", pa.table({"metric_key": pa.array([m.key for m in metrics], pa.string())}))
+    con.execute("CREATE OR REPLACE TEMP TABLE batch AS FROM batch_rows")
+    con.unregister("batch_rows")
+
+
+def _create_verdicts(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
+    """Leave `gate_verdict`: the conversations that a metric's source filter or gate keeps out, and why."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE gate_verdict (metric_key VARCHAR, conversation_id VARCHAR, state VARCHAR)"
+    )
+    if gated := {metric.key: metric.definition.gate for metric in metrics if metric.definition.gate is not None}:
+        evaluate(con, run, gated)
+        con.execute(load_sql(SQL, "gate"))
+    filtered = {
+        metric.key: parse_filter(metric.definition.source_filter, CONVERSATION_FILTER_COLUMNS).to_sql()
+        for metric in metrics
+        if metric.definition.source_filter is not None and metric.definition.source not in EVENT_DOMAINS
+    }
+    if filtered:
+        rows = {"metric_key": list(filtered), "place": list(range(1, len(filtered) + 1))}
+        con.register("filtered", pa.table(rows))
+        con.execute(load_sql(SQL, "source_filter").replace("/*passes*/", ", ".join(filtered.values())))
+        con.unregister("filtered")

@@ -1,0 +1,56 @@
+"""The definitions in force, kept in `metric_definitions` with the time for which they were."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.diff import StoredDefinition, diff, refuse_type_changes
+from pipeline.catalog.versions import definition_body
+from pipeline.store import load_sql, run_script
+
+_SQL = "pipeline.extract.sql"
+
+
+def sync_definitions(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog: Catalog) -> Catalog:
+    """Enter new and edited definitions and end those that are gone. Call it inside a transaction.
+
+    An edit of how values are aggregated makes every period of the metric's version stale; the values stay.
+
+    Returns:
+        The catalog without definitions whose type is not the one that their key has had; each is a problem of it.
+    """
+    latest: dict[str, StoredDefinition] = {}
+    in_force: dict[str, StoredDefinition] = {}
+    query = load_sql(_SQL, "latest_definitions")
+    for key, version, metric_type, body, ended in con.execute(query, {"workspace_id": workspace_id}).fetchall():
+        latest[key] = StoredDefinition(version, metric_type, json.loads(body))
+        if not ended:
+            in_force[key] = latest[key]
+    catalog = refuse_type_changes(catalog, latest)
+    changes = [change for change in diff(catalog, in_force) if change.key in catalog.by_key or change.kind == "removed"]
+    if not changes:
+        return catalog
+    rows = [
+        {
+            "key": metric.key,
+            "version": metric.version,
+            "metric_type": metric.definition.metric_type,
+            "managed_by": metric.managed_by,
+            "body": json.dumps(definition_body(metric.definition)),
+        }
+        for change in changes
+        if (metric := catalog.by_key.get(change.key)) is not None
+    ]
+    schema = pa.schema([(name, pa.string()) for name in ("key", "version", "metric_type", "managed_by", "body")])
+    effects = [{"key": change.key, "effect": change.effect} for change in changes]
+    con.register("entered", pa.Table.from_pylist(rows, schema=schema))
+    con.register("changed", pa.Table.from_pylist(effects))
+    run_script(con, load_sql(_SQL, "enter_definitions"), {"workspace_id": workspace_id, "now": datetime.now(UTC)})
+    con.unregister("changed")
+    con.unregister("entered")
+    return catalog

@@ -1,0 +1,20 @@
+CREATE OR REPLACE TEMP TABLE reading AS
+WITH asked AS (
+    SELECT conversation_id, /*found*/ AS found
+    FROM conversations
+    WHERE workspace_id = getvariable('workspace_id')
+        AND conversation_id IN (SELECT conversation_id FROM todo)
+)
+
+SELECT
+    t.metric_key,
+    t.conversation_id,
+    NULL::VARCHAR AS participant,
+    NULL::BIGINT AS segment,
+    0 AS position,
+    a.found[r.reading_index] AS value,
+    r.reading_index IS NULL AS present,
+    NULL::VARCHAR AS state
+FROM todo AS t
+JOIN reader AS r USING (metric_key)
+JOIN asked AS a USING (conversation_id);
