@@ -1,0 +1,157 @@
+"""One request to an OpenAI-compatible server through the `openai` client, which is imported when it is first used."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pipeline.judge.capabilities import Capability
+from pipeline.judge.faults import FaultError, fault_of
+from pipeline.judge.parse import parse_answer
+from pipeline.judge.prompt import Request
+from pipeline.judge.tokens import estimate_tokens
+from pipeline.settings_models import ModelEndpoint
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+_NO_KEY = "none"  # the client refuses to start without one; servers without keys ignore it
+_SPARE_CONNECTIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What one request brought back, and what it cost.
+
+    Attributes:
+        outcome: answered, refused, empty, truncated or malformed.
+        raw: the text as it came.
+        mode: how structure was asked for.
+        seconds: from request to answer.
+    """
+
+    outcome: str
+    raw: str
+    finish_reason: str | None
+    returned_model: str | None
+    mode: str
+    tokens_in: int
+    tokens_cached: int
+    tokens_out: int
+    tokens_reasoning: int
+    cost_usd: float
+    seconds: float
+
+
+def client_of(endpoint: ModelEndpoint) -> AsyncOpenAI:
+    """The one client of this process for an endpoint. Belongs to the event loop of `judge.loop`.
+
+    The key is read from the environment each time, so that a new key works without a restart.
+    """
+    key = (os.environ.get(endpoint.key_variable) if endpoint.key_variable else None) or _NO_KEY
+    return _client(endpoint.base_url, key, endpoint.max_concurrency)
+
+
+@cache
+def _client(base_url: str, key: str, concurrency: int) -> AsyncOpenAI:
+    import httpx2
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+    for name in ("openai", "httpx2", "httpcore2"):  # at debug level they would log the messages
+        logging.getLogger(name).setLevel(logging.WARNING)
+    connections = concurrency + _SPARE_CONNECTIONS
+    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30)
+    return AsyncOpenAI(
+        base_url=base_url, api_key=key, max_retries=0, http_client=DefaultAsyncHttpxClient(limits=limits)
+    )
+
+
+async def send(request: Request, capability: Capability, output_tokens: int | None = None) -> Received:
+    """Ask once.
+
+    Raises:
+        FaultError: no answer came.
+    """
+    endpoint = request.endpoint
+    started = time.perf_counter()
+    try:
+        client = client_of(endpoint)
+        async with asyncio.timeout(endpoint.timeout_seconds):  # of the whole answer: a trickle does not extend it
+            completion = await client.chat.completions.create(
+                **capability.parameters(request, output_tokens), timeout=endpoint.timeout_seconds
+            )
+    except Exception as error:
+        raise fault_of(error, endpoint.key_variable) from None  # the chain would carry the request's text
+    return received(completion, request, capability.mode, time.perf_counter() - started)
+
+
+def received(completion: Any, request: Request, mode: str, seconds: float, discount: float = 0.0) -> Received:
+    """Read a chat completion, of which a server may have left out any part.
+
+    Args:
+        completion: a `ChatCompletion`, from the client or from a line of a batch.
+        request: what was asked.
+        mode: how structure was asked for.
+        seconds: from request to answer.
+        discount: share of the price that is saved.
+
+    Raises:
+        FaultError: the response is no chat completion at all.
+    """
+    choices = getattr(completion, "choices", None)
+    if not isinstance(choices, list):
+        raise FaultError("transient", "a response that is no chat completion")
+    message = getattr(choices[0], "message", None) if choices else None
+    content, refusal = getattr(message, "content", None), getattr(message, "refusal", None)
+    raw = content if isinstance(content, str) else ""
+    finish = getattr(choices[0], "finish_reason", None) if choices else None
+    counts = _usage(getattr(completion, "usage", None), request, raw)
+    model = getattr(completion, "model", None)
+    return Received(
+        outcome=_outcome(raw, refusal, finish, request),
+        raw=raw or (refusal if isinstance(refusal, str) else ""),
+        finish_reason=finish if isinstance(finish, str) else None,
+        returned_model=model if isinstance(model, str) else None,
+        mode=mode,
+        **counts,
+        cost_usd=_cost(request.endpoint, counts) * (1 - discount),
+        seconds=seconds,
+    )
+
+
+def _outcome(raw: str, refusal: Any, finish: Any, request: Request) -> str:
+    if refusal or finish == "content_filter":
+        return "refused"
+    if finish == "length":
+        return "truncated"
+    if not raw.strip():
+        return "empty"
+    return "malformed" if parse_answer(raw, request.form) is None else "answered"
+
+
+def _usage(usage: Any, request: Request, raw: str) -> dict[str, int]:
+    """Tokens as billed; estimated where a server does not count."""
+
+    def count(of: Any, name: str) -> int | None:
+        found = getattr(of, name, None)
+        return found if isinstance(found, int) and found >= 0 else None
+
+    tokens_in, tokens_out = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+    tokens_in = request.tokens_in if tokens_in is None else tokens_in
+    return {
+        "tokens_in": tokens_in,
+        "tokens_cached": min(count(getattr(usage, "prompt_tokens_details", None), "cached_tokens") or 0, tokens_in),
+        "tokens_out": estimate_tokens(raw) if tokens_out is None else tokens_out,
+        "tokens_reasoning": count(getattr(usage, "completion_tokens_details", None), "reasoning_tokens") or 0,
+    }
+
+
+def _cost(endpoint: ModelEndpoint, counts: dict[str, int]) -> float:
+    fresh = counts["tokens_in"] - counts["tokens_cached"]
+    dollars = fresh * endpoint.usd_in + counts["tokens_cached"] * endpoint.cached_price
+    return (dollars + counts["tokens_out"] * endpoint.usd_out) / 1_000_000

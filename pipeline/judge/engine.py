@@ -1,0 +1,221 @@
+"""Judging any number of conversations in bounded memory: plan, claim, ask, store, hand over.
+
+Conversations are taken in chunks, most urgent first. Of each, one question goes first and warms the server's prefix
+cache, then the others follow. Every answer is stored within a second or `write_batch` answers; the database is never
+open between. After a kill at any instant, what was paid for and is not stored is at most what was in flight (the
+endpoint's `max_concurrency`) plus `write_batch` answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+
+from pipeline.judge.asker import Asker, Failure
+from pipeline.judge.client import Received
+from pipeline.judge.judgement import OVER_BUDGET, Result
+from pipeline.judge.ledger import Arrived, Claim, Ledger, Stored
+from pipeline.judge.plan import Ask
+from pipeline.judge.prompt import Request
+from pipeline.judge.writer import Writer
+from pipeline.settings_models import ModelEndpoint
+
+CHUNK = 64
+"""Conversations that are planned and claimed together."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Usage of one request in this run, every paid try together."""
+
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_cached: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+
+    def plus(self, answer: Received) -> Spent:
+        """With one more answer."""
+        return Spent(
+            self.calls + 1,
+            self.tokens_in + answer.tokens_in,
+            self.tokens_cached + answer.tokens_cached,
+            self.tokens_out + answer.tokens_out,
+            self.cost_usd + answer.cost_usd,
+        )
+
+
+@dataclass
+class Counters:
+    """Live figures of a run."""
+
+    conversations: int = 0
+    done: int = 0
+    reused: int = 0
+    failed: int = 0
+    over_budget: int = 0
+    throttled: int = 0
+    spent: Spent = field(default_factory=Spent)
+
+
+Plan = Callable[[Sequence[str]], list[Ask]]
+HandOver = Callable[[list[Ask], dict[str, Result], dict[str, Spent]], None]
+Progress = Callable[[Counters], None]
+
+
+class Engine:
+    """One run of the judge.
+
+    Args:
+        ledger: where answers are looked up and stored.
+        write_batch: answers that may be in memory and not yet stored.
+        concurrency: requests that may be under way at once, over all endpoints.
+        progress: called on the judge's thread after each write and each chunk of conversations.
+    """
+
+    def __init__(self, ledger: Ledger, *, write_batch: int, concurrency: int, progress: Progress | None = None) -> None:
+        self.counters = Counters()
+        self._ledger = ledger
+        self._progress = progress or (lambda _: None)
+        self._chunks = asyncio.Semaphore(2 + 2 * concurrency // CHUNK)  # enough that no place is ever idle
+        self._claiming = asyncio.Lock()
+        self._database = asyncio.Lock()
+        self._writer = Writer(ledger, self._database, write_batch, self._stored)
+        self._askers: dict[ModelEndpoint, Asker] = {}
+        self._asking: dict[str, asyncio.Task[Result]] = {}
+        self._spent: dict[str, Spent] = {}
+
+    async def run(self, conversation_ids: Sequence[str], plan: Plan, hand_over: HandOver) -> None:
+        """Judge the conversations.
+
+        Args:
+            conversation_ids: most urgent first.
+            plan: reads some of them and says what to ask; called in a thread.
+            hand_over: given what became of some conversations, and what each request cost that was sent for them;
+                called in a thread, once for each conversation.
+
+        Raises:
+            StoreUnavailableError: answers could not be stored.
+        """
+        self.counters.conversations = len(conversation_ids)
+        try:
+            async with self._writer:
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for at in range(0, len(conversation_ids), CHUNK):
+                            await self._chunks.acquire()
+                            group.create_task(self._judge(conversation_ids[at : at + CHUNK], plan, hand_over))
+                finally:
+                    await self._learn()
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _judge(self, ids: Sequence[str], plan: Plan, hand_over: HandOver) -> None:
+        try:
+            async with self._database:
+                asks = await asyncio.to_thread(plan, ids)
+            results = await self._answer(asks)
+            spent = {key: self._spent.pop(key) for key in results if key in self._spent}
+            async with self._database:
+                await asyncio.to_thread(hand_over, asks, results, spent)
+            self.counters.done += len(ids)
+            self._progress(self.counters)
+        finally:
+            self._chunks.release()
+
+    async def _answer(self, asks: Sequence[Ask]) -> dict[str, Result]:
+        """What becomes of every request of some conversations."""
+        waiting = list({request.hash: request for ask in asks for request in ask.all_requests}.values())
+        results: dict[str, Result] = {}
+        async with asyncio.TaskGroup() as group, self._claiming:  # one claims at a time: newest first is served first
+            while waiting:
+                async with self._database:
+                    claim = await asyncio.to_thread(self._ledger.claim, waiting)
+                self._reuse(claim, waiting, results)
+                sent = [request for request in waiting if request.hash in claim.granted or request.hash in self._asking]
+                sent = [request for request in sent if request.hash not in results]
+                for _, same in groupby(sent, key=lambda request: id(request.prefix)):
+                    group.create_task(self._ask_about(list(same), claim, results))
+                known = results.keys() | {request.hash for request in sent}
+                waiting = [request for request in waiting if request.hash not in known]
+                if waiting and not await self._money_came_free():
+                    results |= {request.hash: OVER_BUDGET for request in waiting}
+                    self.counters.over_budget += len(waiting)
+                    break
+        return results
+
+    def _reuse(self, claim: Claim, requests: Sequence[Request], results: dict[str, Result]) -> None:
+        for request in requests:
+            stored = claim.answers.get(request.hash)
+            if stored is not None and stored.settled:
+                results[request.hash] = stored
+                self.counters.reused += 1
+
+    async def _money_came_free(self) -> bool:
+        """Wait for a question that is under way: it may cost less than was held back. False when there is none."""
+        await asyncio.sleep(0)  # let the tasks that were just made register their questions
+        if not self._asking:
+            return False
+        await asyncio.wait(list(self._asking.values()), return_when=asyncio.FIRST_COMPLETED)
+        await self._writer.flush()
+        return True
+
+    async def _ask_about(self, requests: Sequence[Request], claim: Claim, results: dict[str, Result]) -> None:
+        """One question first, so that the server has read the conversation when the others come."""
+        first, *others = requests
+        results[first.hash] = await self._ask_once(first, claim)
+        answers = await asyncio.gather(*(self._ask_once(request, claim) for request in others))
+        results |= {request.hash: answer for request, answer in zip(others, answers, strict=True)}
+
+    async def _ask_once(self, request: Request, claim: Claim) -> Result:
+        """Equal questions are asked once, whichever metric or conversation they come from."""
+        if (task := self._asking.get(request.hash)) is None:
+            stored = claim.answers.get(request.hash)
+            task = asyncio.create_task(self._ask(request, stored.paid if stored else 0))
+            self._asking[request.hash] = task
+        return await task
+
+    async def _ask(self, request: Request, paid: int) -> Result:
+        asker = await self._asker(request.endpoint)
+        answer = await asker.ask(request, paid)
+        self._writer.finish(request)
+        self.counters.throttled = sum(asker.throttles for asker in self._askers.values())
+        if isinstance(answer, Failure):
+            self.counters.failed += 1
+            return answer
+        return Stored(
+            outcome=answer.outcome,
+            raw=answer.raw,
+            model=request.endpoint.model,
+            returned_model=answer.returned_model,
+            mode=answer.mode,
+            seconds=answer.seconds,
+            paid=paid + self._spent[request.hash].calls,
+        )
+
+    async def _asker(self, endpoint: ModelEndpoint) -> Asker:
+        if endpoint not in self._askers:
+            async with self._database:
+                if endpoint not in self._askers:
+                    capability = await asyncio.to_thread(self._ledger.capability, endpoint)
+                    self._askers[endpoint] = Asker(endpoint, capability, self._record)
+        return self._askers[endpoint]
+
+    async def _record(self, request: Request, answer: Received) -> None:
+        self._spent[request.hash] = self._spent.get(request.hash, Spent()).plus(answer)
+        self.counters.spent = self.counters.spent.plus(answer)
+        await self._writer.add(Arrived(request, answer, datetime.now(UTC)))
+
+    def _stored(self, done: Sequence[Request]) -> None:
+        for request in done:
+            self._asking.pop(request.hash, None)
+        self._progress(self.counters)
+
+    async def _learn(self) -> None:
+        for endpoint, asker in self._askers.items():
+            if asker.learned:
+                async with self._database:
+                    await asyncio.to_thread(self._ledger.learn, endpoint, asker.capability)

@@ -1,0 +1,53 @@
+"""Checking that what a model quotes was said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_MAX_QUOTES = 20
+_QUOTATION_MARKS = re.compile("[\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb]")
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A quotation from the transcript.
+
+    Attributes:
+        turn: where it was said; None when it was said nowhere and the model gave no turn.
+        quote: the words.
+        verified: whether these words stand in the transcript that the model was given.
+    """
+
+    turn: int | None
+    quote: str
+    verified: bool
+
+
+def verify(claimed: Sequence[Any], turns: Mapping[int, str]) -> tuple[Quote, ...]:
+    """Compare every claimed quote with the transcript, without regard to case, spacing and quotation marks.
+
+    A quote that was said, but in another turn, is verified and given the turn it was said in.
+    """
+    plain = {index: _plain(text) for index, text in turns.items()}
+    return tuple(_check(item, plain) for item in claimed[:_MAX_QUOTES] if isinstance(item, Mapping))
+
+
+def _check(item: Mapping[str, Any], plain: Mapping[int, str]) -> Quote:
+    quote = str(item.get("quote") or "")[:1000]
+    claimed = item.get("turn")
+    turn = claimed if isinstance(claimed, int) and not isinstance(claimed, bool) else None
+    parts = [part for part in (_plain(part) for part in re.split(r"\.{3}|…", quote)) if part]
+    if not parts:
+        return Quote(turn, quote, verified=False)
+    order = sorted(plain, key=lambda index: index != turn)
+    for index in order:
+        if all(part in plain[index] for part in parts):
+            return Quote(index, quote, verified=True)
+    return Quote(turn, quote, verified=False)
+
+
+def _plain(text: str) -> str:
+    return " ".join(_QUOTATION_MARKS.sub("", text).casefold().split()).strip(" .,")

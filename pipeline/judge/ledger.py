@@ -1,0 +1,231 @@
+"""What has been paid for and what may still be spent, in the store: shared by every process on it.
+
+`judge_answers` holds every answer that was received and is the ledger of money. A reservation holds back the most that
+questions already granted can cost, so that two processes cannot spend one dollar; it shrinks as answers are stored.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.judge.asker import CONTENT_ATTEMPTS
+from pipeline.judge.capabilities import FORGET_AFTER, Capability
+from pipeline.judge.client import Received
+from pipeline.judge.prompt import Request
+from pipeline.settings_models import Budget, ModelEndpoint
+from pipeline.store import Store, load_sql, run_script
+
+SQL = "pipeline.judge.sql"
+RESERVED_FOR = timedelta(minutes=15)
+
+_ANSWERS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("workspace_id", "request_hash", "outcome", "raw", "finish_reason")),
+        *((name, pa.string()) for name in ("model", "returned_model", "base_url", "mode", "run_id", "batch_id")),
+        *((name, pa.int64()) for name in ("tokens_in", "tokens_cached", "tokens_out", "tokens_reasoning")),
+        ("cost_usd", pa.float64()),
+        ("seconds", pa.float64()),
+        ("received_at", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The last answer to a request, and how many have been paid for."""
+
+    outcome: str
+    raw: str
+    model: str
+    returned_model: str | None
+    mode: str
+    seconds: float
+    paid: int
+
+    @property
+    def settled(self) -> bool:
+        """Whether the request is not to be sent again."""
+        return self.outcome in ("answered", "refused") or self.paid >= CONTENT_ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is already answered, and which of the other requests the budget allows."""
+
+    answers: Mapping[str, Stored]
+    granted: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An answer on its way into the store."""
+
+    request: Request
+    answer: Received
+    received_at: datetime
+    batch_id: str | None = None
+
+
+class Ledger(Protocol):
+    """Where answers are looked up and kept."""
+
+    def claim(self, requests: Sequence[Request]) -> Claim:
+        """Look up answers; hold back money for the rest, in the order given, as far as the budget goes."""
+
+    def keep(self, arrived: Sequence[Arrived], done: Iterable[Request]) -> None:
+        """Store answers, and free what was held back for questions that are done."""
+
+    def capability(self, endpoint: ModelEndpoint) -> Capability:
+        """How the endpoint wants to be asked, as far as that is known."""
+
+    def learn(self, endpoint: ModelEndpoint, capability: Capability) -> None:
+        """Remember how the endpoint wants to be asked."""
+
+    def close(self) -> None:
+        """Free everything that is still held back."""
+
+
+class StoreLedger:
+    """The ledger of one run of one process.
+
+    Args:
+        store: where it is kept.
+        run_id: on every answer.
+        budget: what may be spent.
+    """
+
+    def __init__(self, store: Store, run_id: str, budget: Budget) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._budget = budget
+        self._holder = uuid.uuid4().hex
+        self._held: dict[str, float] = {}
+
+    def claim(self, requests: Sequence[Request]) -> Claim:
+        """Look up answers and hold back money, in one short transaction."""
+        hashes = list(dict.fromkeys(request.hash for request in requests))
+        with self._store.transaction() as con:
+            answers = look_up(con, self._store.workspace_id, hashes)
+            wanted = {
+                request.hash: request.most_usd
+                for request in requests
+                if request.hash not in self._held and not (request.hash in answers and answers[request.hash].settled)
+            }
+            if self._budget.unlimited:
+                return Claim(answers, frozenset(wanted))
+            granted = self._affordable(con, wanted)
+            self._held |= granted
+            self._reserve(con)
+        return Claim(answers, frozenset(granted))
+
+    def keep(self, arrived: Sequence[Arrived], done: Iterable[Request]) -> None:
+        """Store answers; one transaction."""
+        for request in done:
+            self._held.pop(request.hash, None)
+        rows = [self._row(item) for item in arrived]
+        with self._store.transaction() as con:
+            if rows:
+                con.register("arrived", pa.Table.from_pylist(rows, schema=_ANSWERS))
+                con.execute("INSERT INTO judge_answers BY NAME FROM arrived")
+            if not self._budget.unlimited:
+                self._reserve(con)
+
+    def capability(self, endpoint: ModelEndpoint) -> Capability:
+        """As last learned, unless that is long ago."""
+        fresh = Capability(output_tokens=endpoint.max_output_tokens)
+        with self._store.write() as con:
+            found = con.execute(
+                load_sql(SQL, "capability"), {**self._at(endpoint), "since": datetime.now(UTC) - FORGET_AFTER}
+            ).fetchall()
+        if not found:
+            return fresh
+        mode, dropped, tokens_parameter, output_tokens = found[0]
+        return replace(
+            fresh,
+            mode=mode,
+            dropped=frozenset(dropped),
+            tokens_parameter=tokens_parameter,
+            output_tokens=max(output_tokens, fresh.output_tokens),
+            proven=True,
+        )
+
+    def learn(self, endpoint: ModelEndpoint, capability: Capability) -> None:
+        """Replace what was known."""
+        learned = {
+            "mode": capability.mode,
+            "dropped": sorted(capability.dropped),
+            "tokens_parameter": capability.tokens_parameter,
+            "output_tokens": capability.output_tokens,
+            "learned_at": datetime.now(UTC),
+        }
+        with self._store.transaction() as con:
+            run_script(con, load_sql(SQL, "learn"), {**self._at(endpoint), **learned})
+
+    def close(self) -> None:
+        """Free what is held back."""
+        self._held.clear()
+        if not self._budget.unlimited:
+            with self._store.transaction() as con:
+                self._reserve(con)
+
+    def _affordable(self, con: duckdb.DuckDBPyConnection, wanted: Mapping[str, float]) -> dict[str, float]:
+        now = datetime.now(UTC)
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        parameters = {"workspace_id": self._store.workspace_id, "run_id": self._run_id, "now": now, "day": day}
+        usd_run, usd_day, calls_run, calls_day = con.execute(load_sql(SQL, "spent"), parameters).fetchall()[0]
+        budget = self._budget
+        usd = min(_left(budget.usd_per_run, usd_run), _left(budget.usd_per_day, usd_day))
+        calls = min(_left(budget.calls_per_run, calls_run), _left(budget.calls_per_day, calls_day))
+        granted: dict[str, float] = {}
+        for request_hash, most in wanted.items():
+            usd, calls = usd - most, calls - 1
+            if usd < 0 or calls < 0:
+                break  # no cheaper question further down overtakes: newest first is a promise
+            granted[request_hash] = most
+        return granted
+
+    def _reserve(self, con: duckdb.DuckDBPyConnection) -> None:
+        now = datetime.now(UTC)
+        held = {"calls": len(self._held), "usd": sum(self._held.values()), "expires_at": now + RESERVED_FOR, "now": now}
+        owner = {"workspace_id": self._store.workspace_id, "holder": self._holder, "run_id": self._run_id}
+        run_script(con, load_sql(SQL, "reserve"), {**owner, **held})
+
+    def _row(self, item: Arrived) -> dict[str, object]:
+        return {
+            "workspace_id": self._store.workspace_id,
+            "request_hash": item.request.hash,
+            "model": item.request.endpoint.model,
+            "base_url": item.request.endpoint.base_url,
+            "run_id": self._run_id,
+            "batch_id": item.batch_id,
+            "received_at": item.received_at,
+            **asdict(item.answer),
+        }
+
+    def _at(self, endpoint: ModelEndpoint) -> dict[str, object]:
+        return {
+            "workspace_id": self._store.workspace_id,
+            "base_url": endpoint.base_url,
+            "model": endpoint.model,
+        }
+
+
+def look_up(con: duckdb.DuckDBPyConnection, workspace_id: str, hashes: Sequence[str]) -> dict[str, Stored]:
+    """The last answer to each request that has one."""
+    rows = con.execute(load_sql(SQL, "answers"), {"workspace_id": workspace_id, "hashes": list(hashes)}).fetchall()
+    found: dict[str, Stored] = {}
+    for request_hash, outcome, raw, _, model, returned_model, mode, seconds in rows:
+        paid = found[request_hash].paid + 1 if request_hash in found else 1
+        found[request_hash] = Stored(outcome, raw, model, returned_model, mode, seconds, paid)
+    return found
+
+
+def _left(limit: float | None, spent: float) -> float:
+    return float("inf") if limit is None else limit - spent

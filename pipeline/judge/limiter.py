@@ -1,0 +1,142 @@
+"""How many requests an endpoint is sent at once, found out from what it bears.
+
+Additive increase, multiplicative decrease: the limit doubles with each round of answers until the first refusal, then
+grows by one a round and shrinks to seven tenths at a refusal, once for all requests that were under way. `Retry-After`
+pauses the endpoint. Requests and tokens per minute are token buckets of a tenth of a minute.
+
+No request is hedged: a time-out and a second try are nearly as fast, and a hedge is paid for twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pipeline.settings_models import ModelEndpoint
+
+START = 32
+DECREASE = 0.7
+_MIN_PAUSE = 0.05
+_BURST_MINUTES = 0.1
+
+
+@dataclass
+class _Bucket:
+    """A token bucket; `rate` a second. A single draw larger than the bucket needs it full and leaves it in debt."""
+
+    rate: float
+    capacity: float
+    level: float
+    filled_at: float
+
+    @classmethod
+    def per_minute(cls, amount: float) -> _Bucket:
+        capacity = max(amount * _BURST_MINUTES, 1.0)
+        return cls(amount / 60, capacity, capacity, time.monotonic())
+
+    def wait(self, amount: float) -> float:
+        """Seconds until the amount can be drawn."""
+        now = time.monotonic()
+        self.level = min(self.capacity, self.level + (now - self.filled_at) * self.rate)
+        self.filled_at = now
+        lacking = min(amount, self.capacity) - self.level
+        return lacking / self.rate if lacking > 1e-9 else 0.0
+
+    def draw(self, amount: float) -> None:
+        self.level -= amount
+
+
+class Limiter:
+    """The limit of one endpoint, for the whole process. Used from the judge's event loop only."""
+
+    def __init__(self, endpoint: ModelEndpoint) -> None:
+        self.most = endpoint.max_concurrency
+        self.limit = float(min(START, self.most))
+        self.in_flight = 0
+        self._growing_fast = True
+        self._decreased_at = 0.0
+        self._paused_until = 0.0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        requests, tokens = endpoint.requests_per_minute, endpoint.tokens_per_minute
+        self._requests = _Bucket.per_minute(requests) if requests else None
+        self._tokens = _Bucket.per_minute(tokens) if tokens else None
+
+    @asynccontextmanager
+    async def slot(self, tokens: int) -> AsyncIterator[float]:
+        """Wait for a place; yields the instant (monotonic seconds) at which it was taken."""
+        await self._take(tokens)
+        try:
+            yield time.monotonic()
+        finally:
+            self.in_flight -= 1
+            self._wake()
+
+    def succeeded(self) -> None:
+        """An answer came: let more through, if the limit is what holds them back."""
+        if self.in_flight < self.limit * 0.8:
+            return
+        self.limit = min(self.limit + (1.0 if self._growing_fast else 1.0 / self.limit), float(self.most))
+        self._wake()
+
+    def throttled(self, taken_at: float, retry_after: float | None = None) -> None:
+        """The server refused or failed under load: let fewer through."""
+        now = time.monotonic()
+        if taken_at >= self._decreased_at:  # requests sent before the last decrease say nothing about it
+            self.limit = max(self.limit * DECREASE, 1.0)
+            self._growing_fast = False
+            self._decreased_at = now
+        if retry_after is not None:
+            self._paused_until = max(self._paused_until, now + retry_after)
+
+    async def _take(self, tokens: int) -> None:
+        while True:
+            if (delay := self._delay(tokens)) > 0:
+                await asyncio.sleep(max(delay, _MIN_PAUSE))
+            elif self.in_flight < int(self.limit):
+                break
+            else:
+                await self._queue()
+        self.in_flight += 1
+        if self._requests:
+            self._requests.draw(1)
+        if self._tokens:
+            self._tokens.draw(tokens)
+
+    async def _queue(self) -> None:
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._wake()  # it was this one's turn: pass it on
+            raise
+
+    def _delay(self, tokens: int) -> float:
+        return max(
+            self._paused_until - time.monotonic(),
+            self._requests.wait(1) if self._requests else 0.0,
+            self._tokens.wait(tokens) if self._tokens else 0.0,
+        )
+
+    def _wake(self) -> None:
+        free = int(self.limit) - self.in_flight
+        while free > 0 and self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                free -= 1
+
+
+_limiters: dict[ModelEndpoint, Limiter] = {}
+
+
+def limiter_of(endpoint: ModelEndpoint) -> Limiter:
+    """The limiter of an endpoint in this process."""
+    if endpoint not in _limiters:
+        _limiters[endpoint] = Limiter(endpoint)
+    return _limiters[endpoint]
