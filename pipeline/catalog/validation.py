@@ -197,7 +197,7 @@ def _scope(definition: MetricDefinition) -> Iterator[Finding]:
     if below and (over_events or definition.extraction_mode not in {"static", "pattern", *JUDGED_MODES}):
         advice = "write conversation; static, pattern and judged metrics of conversations look below that"
         yield Finding(("scope",), definition.scope, advice)
-    if definition.participant_role is not None and not below:
+    if definition.participant_role is not None and not (below or over_events):
         yield Finding(("participant_role",), "it with scope conversation", "write scope: participant or scope: turn")
     if definition.fold is None:
         return
