@@ -1,8 +1,8 @@
 """The mapping language: how a foreign format becomes canonical events, declared in YAML.
 
-A mapping is a tree of rules. A rule walks over items (`each`), may emit one event for each of them, and hands its fields
-down to the rules below it. Whatever a rule needs is a *value*: a literal, or a path into the item or into an item of an
-enclosing rule. Nothing is evaluated as code.
+A mapping is a tree of rules. A rule walks over items (`each`), may emit one event for each of them, and hands its
+fields down to the rules below it. Whatever a rule needs is a *value*: a literal, or a path into the item or into an
+item of an enclosing rule. Nothing is evaluated as code.
 """
 
 from __future__ import annotations
@@ -217,7 +217,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$", max_length=64)]
 class Rule(Model):
     """Walks over items and emits events.
 
-    Every field but `event_id`, `event_type`, `sequence` and `data` is handed down to the rules below.
+    Every field but `event_id`, `event_type`, `sequence` and `data` is handed down to the rules below. An item that
+    neither the rule nor any rule below makes an event of is refused: say `ignore` where that is meant.
     """
 
     each: Path | None = Field(default=None, description="The items; default the enclosing rule's own item.")
@@ -250,7 +251,7 @@ class Rule(Model):
 
     events: tuple[Rule, ...] = Field(default=(), description="Rules for this item; every one that applies is used.")
     first_of: tuple[Rule, ...] = Field(
-        default=(), description="Rules for this item; the first that applies is used, none refuses the item."
+        default=(), description="Rules for this item; only the first that applies is used."
     )
     ignore: str | None = Field(default=None, min_length=1, description="Why these items are left out on purpose.")
 
@@ -262,6 +263,10 @@ class Rule(Model):
             )
         if self.ignore is None and self.event_type is None and not self.events and not self.first_of:
             raise ValueError("a rule needs event_type, events, first_of or ignore")
+        if any(rule.each is not None for rule in self.first_of):
+            raise ValueError(
+                "`first_of` chooses by the item itself; put `each` into the `events` of the rule it chooses"
+            )
         return self
 
 

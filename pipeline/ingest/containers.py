@@ -9,7 +9,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -71,26 +71,29 @@ def open_members(stream: IO[bytes], name: str) -> Iterator[Member]:
         raise SourceError(f"the file is damaged: {message(error)}") from None
 
 
-def _decompressed(buffered: io.BufferedReader, name: str) -> tuple[io.BufferedReader, str]:
+def _decompressed(buffered: io.BufferedReader[Any], name: str) -> tuple[io.BufferedReader, str]:
     """The plain stream and the name without the ending. Recognised by content, since endings lie."""
     head = buffered.peek(6)[:6]
     stem = name.lower()
-    plain: Any
-    if head[:2] == b"\x1f\x8b":
-        plain, endings = gzip.GzipFile(fileobj=buffered, mode="rb"), (".gz", ".gzip")
-    elif head[:3] == b"BZh":
-        plain, endings = bz2.BZ2File(buffered), (".bz2",)
-    elif head == b"\xfd7zXZ\x00":
-        plain, endings = lzma.LZMAFile(buffered), (".xz",)
-    elif head[:4] == b"\x28\xb5\x2f\xfd":
-        import pyarrow as pa
+    for magic, endings, opener in _COMPRESSIONS:
+        if head.startswith(magic):
+            ending = next((ending for ending in endings if stem.endswith(ending)), "")
+            return io.BufferedReader(_Raw(opener(buffered)), _BUFFER), stem.removesuffix(ending)
+    return buffered, stem
 
-        plain, endings = pa.CompressedInputStream(pa.PythonFile(buffered, mode="r"), "zstd"), (".zst", ".zstd")
-    else:
-        return buffered, stem
-    for ending in endings:
-        stem = stem.removesuffix(ending)
-    return io.BufferedReader(_Raw(plain), _BUFFER), stem
+
+def _zstd(buffered: IO[bytes]) -> Any:
+    import pyarrow as pa  # the standard library has it from Python 3.14
+
+    return pa.CompressedInputStream(pa.PythonFile(buffered, mode="r"), "zstd")
+
+
+_COMPRESSIONS: tuple[tuple[bytes, tuple[str, ...], Callable[[Any], Any]], ...] = (
+    (b"\x1f\x8b", (".gz", ".gzip"), gzip.open),
+    (b"BZh", (".bz2",), bz2.open),
+    (b"\xfd7zXZ\x00", (".xz",), lzma.open),
+    (b"\x28\xb5\x2f\xfd", (".zst", ".zstd"), _zstd),
+)
 
 
 class _Raw(io.RawIOBase):

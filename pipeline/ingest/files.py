@@ -44,7 +44,6 @@ class SourceFile:
     url: str
     path: str
     filesystem: Any = field(repr=False)
-    size: int = 0
     problem: str | None = None
 
     def open(self) -> BinaryIO:
@@ -102,7 +101,7 @@ def _below(url: str) -> Iterator[SourceFile]:
 
 def _local(root: str, filesystem: LocalFileSystem) -> Iterator[SourceFile]:
     if not stat.S_ISDIR(os.stat(root).st_mode):  # noqa: PTH116
-        yield SourceFile(root, root, filesystem, os.stat(root).st_size)  # noqa: PTH116
+        yield _local_file(root, filesystem)
         return
     unlistable: list[OSError] = []
     visited: set[tuple[int, int]] = set()
@@ -115,34 +114,35 @@ def _local(root: str, filesystem: LocalFileSystem) -> Iterator[SourceFile]:
             continue
         visited.add((status.st_dev, status.st_ino))
         folders[:] = [name for name in folders if not _skipped(name)]
-        for name in names:
-            path = os.path.join(folder, name)  # noqa: PTH118
-            if not _skipped(name) and (size := _regular_size(path)) is not None:
-                found.append(SourceFile(path, path, filesystem, size))
+        found += [
+            _local_file(os.path.join(folder, name), filesystem)  # noqa: PTH118
+            for name in names
+            if not _skipped(name)
+        ]
     found += [
-        SourceFile(str(error.filename), str(error.filename), filesystem, problem=f"cannot be listed: {error.strerror}")
+        SourceFile(str(error.filename), str(error.filename), filesystem, f"cannot be listed: {error.strerror}")
         for error in unlistable
     ]
     yield from sorted(found, key=lambda file: file.url)
 
 
-def _regular_size(path: str) -> int | None:
-    """Size, or None for a device, pipe or broken link: reading those would wait for ever."""
+def _local_file(path: str, filesystem: LocalFileSystem) -> SourceFile:
     try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+        regular = stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError as error:
+        return SourceFile(path, path, filesystem, f"cannot be opened, perhaps a broken link: {error.strerror}")
+    # Reading a pipe or a device would wait for ever.
+    return SourceFile(path, path, filesystem, None if regular else "not a regular file")
 
 
 def _remote(path: str, filesystem: Any) -> Iterator[SourceFile]:
     if not filesystem.exists(path):
         raise FileNotFoundError(path)
-    for found, info in sorted(filesystem.find(path, detail=True).items()):
+    for found in sorted(filesystem.find(path)):
         relative = found.removeprefix(path)
         if not any(_skipped(part) for part in PurePosixPath(relative).parts):
             url = without_credentials(filesystem.unstrip_protocol(found))
-            yield SourceFile(url, found, filesystem, info.get("size") or 0)
+            yield SourceFile(url, found, filesystem)
 
 
 def _skipped(name: str) -> bool:

@@ -102,8 +102,8 @@ class _Chunk:
 class Loader:
     """Collects records over files and commits them chunk by chunk.
 
-    A file's row in `ingested_files` is written with its records, so that a run that was killed is taken up at the record
-    after the last that was committed.
+    A file's row in `ingested_files` is written with its records, so that a run that was killed is taken up at the
+    record after the last that was committed.
     """
 
     def __init__(self, store: Store, settings: Settings, on_commit: Callable[[Reading], None]) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pipeline.catalog.source_models import Rule, SourceMapping, Time
 from pipeline.ingest.paths import MISSING, Find, compile_path
+from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.times import compile_time
-from pipeline.ingest.values import Items, Read, RefusedError, Test, compile_condition, compile_value
+from pipeline.ingest.values import Items, Read, Test, compile_condition, compile_value
 
 _HANDED_DOWN = (
     "conversation_id",
@@ -26,6 +27,7 @@ _HANDED_DOWN = (
     "participant",
     "tags",
 )
+_NO_RULE = "no rule of the source mapping makes an event of this item, and none says `ignore`"
 _OWN = ("event_id", "event_type", "sequence", "data")
 
 
@@ -57,17 +59,24 @@ class CompiledMapping:
     def apply(self, document: Any, *, url: str, member: str | None) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
         """The canonical records of one document, each with its place (`$.Events[3]`), and what was refused."""
         items = {"": document, "document": document, "file": {"url": url, "member": member}, "index": 0}
-        state = _DocumentState({}, {})
+        state = _DocumentState()
         for rule in self._rules:
             yield from rule.apply(items, {}, None, "$", state)
+        if not state.accounted:
+            yield Refused("$", "no_rule", _NO_RULE, document)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _DocumentState:
-    """What the events of one document need to know of those before them, by conversation."""
+    """What the events of one document need to know of those before them, by conversation.
 
-    last_instant: dict[Any, datetime | None]
-    next_sequence: dict[Any, int]
+    Attributes:
+        accounted: items that became an event, were refused, or are ignored on purpose.
+    """
+
+    last_instant: dict[Any, datetime] = field(default_factory=dict)
+    next_sequence: dict[Any, int] = field(default_factory=dict)
+    accounted: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,14 +106,17 @@ class _CompiledRule:
     ) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
         for item_place, scope in self._items(items, place):
             if self.applies(scope):
-                yield from self._apply_one(scope, fields, clock, item_place, state)
+                yield from self.apply_one(scope, fields, clock, item_place, state)
 
     def applies(self, items: Items) -> bool:
         return self._when is None or self._when(items)
 
+    def named(self, items: dict[str, Any]) -> dict[str, Any]:
+        return items if self._name is None else {**items, self._name: items[""]}
+
     def _items(self, items: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if self._each is None:
-            yield place, items if self._name is None else {**items, self._name: items[""]}
+            yield place, self.named(items)
             return
         scope, find = self._each
         found = list(find(items.get(scope or "", MISSING)))
@@ -117,10 +129,12 @@ class _CompiledRule:
                 inner[self._name] = item
             yield base + suffix, inner
 
-    def _apply_one(
+    def apply_one(
         self, items: dict[str, Any], fields: dict[str, Any], clock: _Clock | None, place: str, state: _DocumentState
     ) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
+        before = state.accounted
         if self._ignored:
+            state.accounted += 1
             return
         try:
             if self._fields:
@@ -128,17 +142,20 @@ class _CompiledRule:
             if self._time is not None and self._time_spec is not None:
                 clock = _Clock(self._time_spec, self._time(items))
             if self._emits:
+                state.accounted += 1
                 yield place, self._record(items, fields, clock, state)
         except RefusedError as refused:
+            state.accounted = max(state.accounted, before + 1)
             yield Refused(place, refused.reason, refused.detail, items[""])
         for rule in self._events:
             yield from rule.apply(items, fields, clock, place, state)
-        if self._first_of:
-            chosen = next((rule for rule in self._first_of if rule._each is not None or rule.applies(items)), None)
-            if chosen is None:
-                yield Refused(place, "no_rule", "no rule of the source mapping applies to this item", items[""])
-            else:
-                yield from chosen.apply(items, fields, clock, place, state)
+        for rule in self._first_of:
+            if rule.applies(items):
+                yield from rule.apply_one(rule.named(items), fields, clock, place, state)
+                break
+        if state.accounted == before:
+            state.accounted += 1
+            yield Refused(place, "no_rule", _NO_RULE, items[""])
 
     def _record(
         self, items: Items, fields: dict[str, Any], clock: _Clock | None, state: _DocumentState

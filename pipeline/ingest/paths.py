@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pipeline.catalog.paths import parse_path
 from pipeline.catalog.source_models import SCOPED_PATH
+from pipeline.ingest.refusal import RefusedError
 
 _STEP = re.compile(r"""\.([A-Za-z_][\w-]*)|\['([^'\\]*)'\]|\["([^"\\]*)"\]|\[(\d+)\]|(\[\*\])""")
 
@@ -97,7 +98,11 @@ def _general(path: str) -> Find:
     compiled = parse_path(path).compiled
 
     def find(item: Any) -> Iterator[tuple[str, Any]]:
-        for match in compiled.find(item):
+        try:
+            matches = [] if item is MISSING else compiled.find(item)
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise RefusedError("bad_path", f"{path} fails on this document: {type(error).__name__}") from None
+        for match in matches:
             yield f".{match.full_path}", match.value
 
     return find

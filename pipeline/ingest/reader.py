@@ -15,7 +15,7 @@ from pipeline.ingest.containers import UNREADABLE, Member, message, open_members
 from pipeline.ingest.files import SourceFile, hidden
 from pipeline.ingest.mapping import CompiledMapping, Refused
 from pipeline.ingest.records import Record, format_of, read_records
-from pipeline.ingest.values import RefusedError
+from pipeline.ingest.refusal import RefusedError
 
 CANONICAL = "canonical"
 SHOWN_CHARACTERS = 2000  # of a refused record
@@ -109,11 +109,14 @@ _CLOUDEVENTS = CompiledMapping(CLOUDEVENTS)
 def _mapped(
     mapping: CompiledMapping, document: Any, place: str, url: str, member: str | None
 ) -> Iterator[Canonical | Refusal]:
-    for found in mapping.apply(document, url=url, member=member):
-        if isinstance(found, Refused):
-            yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item))
-        else:
-            yield Canonical(mapping.spec.key, _joined(place, found[0]), _text(found[1]))
+    try:
+        for found in mapping.apply(document, url=url, member=member):
+            if isinstance(found, Refused):
+                yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item))
+            else:
+                yield Canonical(mapping.spec.key, _joined(place, found[0]), _text(found[1]))
+    except RefusedError as refused:  # a path that fails on the document as a whole
+        yield Refusal(place or "$", refused.reason, refused.detail, _shown(document))
 
 
 def _joined(place: str, inner: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from pipeline.errors import SourceError
-from pipeline.ingest.values import RefusedError
+from pipeline.ingest.refusal import RefusedError
 
 _BLOCK = 1 << 20
 _TOKEN = re.compile(rb'["{}\[\],]')
@@ -218,6 +218,8 @@ def _csv(stream: io.BufferedReader, delimiter: str | None, max_bytes: int) -> It
     if delimiter is None:
         delimiter = max(",;\t|", key=header_line.count)
     (header,) = csv.reader([header_line], delimiter=delimiter)
+    if not header_line.isascii() and any("\udc80" <= character <= "\udcff" for character in header_line):
+        raise SourceError("the header is not UTF-8; convert the file")
     rows = csv.reader(source, delimiter=delimiter)
     number = 1
     while True:

@@ -80,8 +80,8 @@ class _Run:
         self._loader = Loader(store, settings, self._committed)
         with store.write() as con:
             rows = con.execute(
-                "SELECT file_id, status, record_count, event_count, duplicate_count, rejected_count FROM ingested_files "
-                "WHERE workspace_id = ?",
+                "SELECT file_id, status, record_count, event_count, duplicate_count, rejected_count "
+                "FROM ingested_files WHERE workspace_id = ?",
                 [store.workspace_id],
             ).fetchall()
         self._known: dict[str, tuple[str, tuple[int, int, int, int]]] = {row[0]: (row[1], row[2:]) for row in rows}
@@ -99,17 +99,18 @@ class _Run:
         except (OSError, SourceError) as error:
             reading = self._begin(file, "")
             assert reading is not None
+            self._report.files.append(reading.outcome)
             self._fail(reading, error)
         else:
+            self._report.files.append(reading.outcome)
             try:
                 self._load(file, reading)
                 if file.fingerprint() != fingerprint:
                     raise SourceError("it changed while it was read; the next run reads it again")
             except NotDataError as error:
-                reading.outcome.status, reading.outcome.failure = "skipped", str(error)
+                reading.outcome.source_key, reading.outcome.status, reading.outcome.failure = "", "skipped", str(error)
             except (OSError, SourceError, *UNREADABLE) as error:
                 self._fail(reading, error)
-        self._report.files.append(reading.outcome)
         self._loader.finish(reading)
         self._files_done += 1
 
@@ -168,7 +169,7 @@ class _Run:
 
     def _committed(self, reading: Reading) -> None:
         if self._on_progress is not None:
-            records = self._report.record_count
-            if reading.outcome not in self._report.files[-1:]:
-                records += reading.outcome.record_count
-            self._on_progress(IngestProgress(reading.outcome.url, self._files_done, self._files_total, records))
+            progress = IngestProgress(
+                reading.outcome.url, self._files_done, self._files_total, self._report.record_count
+            )
+            self._on_progress(progress)

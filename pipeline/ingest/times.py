@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pipeline.catalog.source_models import Time
 from pipeline.ingest.paths import MISSING
-from pipeline.ingest.values import Items, RefusedError, compile_value
+from pipeline.ingest.refusal import RefusedError
+from pipeline.ingest.values import Items, compile_value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS_IN = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}

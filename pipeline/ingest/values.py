@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,21 +12,13 @@ import orjson
 
 from pipeline.catalog.source_models import TEMPLATE_PART, Condition, Find, Match, Value, json_text
 from pipeline.ingest.paths import MISSING, compile_first, compile_path
+from pipeline.ingest.refusal import RefusedError
 
 Items = Mapping[str, Any]
 """What paths are read from: the item itself under an empty name, and the named items of enclosing rules."""
 
 Read = Callable[[Items], Any]
 Test = Callable[[Items], bool]
-
-
-class RefusedError(Exception):
-    """An event cannot be made; becomes a row of `rejected_records`."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
 
 
 @dataclass(frozen=True)
@@ -42,6 +35,8 @@ class _Refinement:
             value = _convert(value, spec.type)
         if spec.scale is not None and value is not MISSING and value is not None:
             value = _number(value) * spec.scale
+            if not math.isfinite(value):
+                raise RefusedError("wrong_type", f"a number times {spec.scale:g} is not finite")
         if "default" in spec.model_fields_set and (value is MISSING or value is None):
             value = spec.default
         return value
@@ -133,7 +128,10 @@ def _convert(value: Any, kind: str) -> Any:
         if kind == "string":
             return value if isinstance(value, str) else orjson.dumps(value).decode()
         if kind == "integer":
-            return int(value)
+            number = int(value)
+            if abs(number) >= 2**63:
+                raise OverflowError
+            return number
         if kind == "json":
             return orjson.loads(value) if isinstance(value, str) else value
     except (ValueError, TypeError, OverflowError):

@@ -1,41 +1,42 @@
 -- Staged records into the store: new events, duplicates counted, conflicts and other refusals kept.
 
+CREATE OR REPLACE TEMP MACRO content_of(e) AS sha256(to_json({
+    'a': e.conversation_id, 'b': e.event_type, 'c': e.occurred_at, 'd': e.sequence, 'e': e.domain, 'f': e.origin,
+    'g': e.channel, 'h': e.direction, 'i': e.service_id, 'j': e.traffic, 'k': e.run_id, 'l': e.session_id,
+    'm': e.participant, 'n': e.tags, 'o': e.data
+})::VARCHAR);
+
 -- The first of several records with one id is the event; the others are compared with it.
 CREATE OR REPLACE TEMP TABLE judged AS
-WITH wanted AS (
-    SELECT
-        *,
-        sha256(to_json(struct_pack(
-            conversation_id, event_type, occurred_at, sequence, domain, origin, channel, direction, service_id, traffic,
-            run_id, session_id, participant, tags, data
-        ))::VARCHAR) AS content
-    FROM staged
-    WHERE reason IS NULL
+WITH stored AS (
+    SELECT event_id, any_value(content_of(events)) AS content
+    FROM events
+    WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM staged WHERE reason IS NULL)
+    GROUP BY event_id
 ),
 ranked AS (
-    SELECT *, row_number() OVER same AS occurrence, first_value(content) OVER same AS first_content
-    FROM wanted
+    SELECT
+        staged.*,
+        row_number() OVER same AS occurrence,
+        -- Most records are new: only those that meet another of their id are worth a hash.
+        if(count(*) OVER (PARTITION BY event_id) > 1 OR stored.content IS NOT NULL, content_of(staged), NULL) AS content,
+        stored.content AS stored_content
+    FROM staged LEFT JOIN stored USING (event_id)
+    WHERE reason IS NULL
     WINDOW same AS (PARTITION BY event_id ORDER BY position)
 ),
-stored AS (
-    SELECT
-        event_id,
-        any_value(sha256(to_json(struct_pack(
-            conversation_id, event_type, occurred_at, sequence, domain, origin, channel, direction, service_id, traffic,
-            run_id, session_id, participant, tags, data
-        ))::VARCHAR)) AS content
-    FROM events
-    WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM wanted)
-    GROUP BY event_id
+compared AS (
+    SELECT *, coalesce(stored_content, first_value(content) OVER (PARTITION BY event_id ORDER BY position)) AS kept
+    FROM ranked
 )
 SELECT
-    ranked.* EXCLUDE (reason, detail, content, occurrence, first_content),
+    * EXCLUDE (reason, detail, content, stored_content, kept, occurrence),
     CASE
-        WHEN stored.content IS NULL AND occurrence = 1 THEN 'new'
-        WHEN ranked.content = coalesce(stored.content, first_content) THEN 'duplicate'
+        WHEN stored_content IS NULL AND occurrence = 1 THEN 'new'
+        WHEN content = kept THEN 'duplicate'
         ELSE 'conflict'
     END AS outcome
-FROM ranked LEFT JOIN stored USING (event_id);
+FROM compared;
 
 CREATE OR REPLACE TEMP TABLE refused AS
 SELECT position, file_id, place, reason, detail, record FROM incoming WHERE reason IS NOT NULL
