@@ -85,7 +85,8 @@ def write_sample(
     played = [_converse(dice[i], plan, end, spoilt=i == spoilt) for i, plan in enumerate(plans)]
 
     late = [call for call in played if end - timedelta(hours=24) < call.ended_at <= end - timedelta(hours=20)]
-    late = [call for call in late if call.summarised and call.truth.traffic == "production"][-LATE_CONVERSATIONS:]
+    late = [call for call in late if call.summarised and call.truth.traffic == "production"]
+    late = rng.sample(late, min(LATE_CONVERSATIONS, len(late)))
     withheld = {event["event_id"] for call in late for event in call.events if event["event_type"] in LATE_TYPES}
     events = [event for call in played for event in (*call.events, *call.form)]
     files = Landing(rng, start, hours)
