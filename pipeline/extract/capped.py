@@ -77,12 +77,21 @@ def _finished(planned: MetricOutcome, work: CappedWork, result: CappedResult, se
 
 
 def _judged(run: RunContext, work: Sequence[CappedWork]) -> Mapping[str, CappedResult]:
-    from pipeline.extract.judged import evaluate_judged
-
+    try:
+        from pipeline.extract.judged import evaluate_judged
+    except ModuleNotFoundError:
+        return _no_model(work)
     return evaluate_judged(run, work)
 
 
 def _python(run: RunContext, work: Sequence[CappedWork]) -> Mapping[str, CappedResult]:
-    from pipeline.extract.python_mode import evaluate_python
-
+    try:
+        from pipeline.extract.python_mode import evaluate_python
+    except ModuleNotFoundError:
+        return _no_model(work)
     return evaluate_python(run, work)
+
+
+def _no_model(work: Sequence[CappedWork]) -> dict[str, CappedResult]:
+    ids = {item.metric.key: item.conversations.column("conversation_id").to_pylist() for item in work}
+    return {key: CappedResult(dict.fromkeys(found, "no_model")) for key, found in ids.items()}

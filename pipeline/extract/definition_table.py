@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.catalog.catalog import Metric
-from pipeline.catalog.models import CAPPED_MODES, EVENT_DOMAINS, MetricDefinition
+from pipeline.catalog.models import CAPPED_MODES, EVENT_DOMAINS
 
 _SCHEMA = pa.schema(
     [
@@ -52,21 +52,6 @@ def create_definition_table(con: duckdb.DuckDBPyConnection, metrics: Iterable[Me
     con.unregister("definition_rows")
 
 
-def fold_of(definition: MetricDefinition) -> str:
-    """How the readings of one conversation become its one value.
-
-    Without a fold of its own: as `repeated` says for written metrics; the last result for a voice judge; the mean of
-    numbers, whether any is true, and the last category for values below the conversation; else there is one reading.
-    """
-    if definition.extraction_mode == "written":
-        return definition.repeated
-    if definition.fold is not None:
-        return definition.fold
-    if definition.source == "voice_judge_results" or definition.scope == "conversation":
-        return "last"
-    return {"numerical": "avg", "boolean": "any", "categorical": "last"}[definition.metric_type]
-
-
 def _row(metric: Metric, cap: int | None) -> dict[str, Any]:
     definition = metric.definition
     scale = definition.scale
@@ -78,7 +63,7 @@ def _row(metric: Metric, cap: int | None) -> dict[str, Any]:
         "metric_type": definition.metric_type,
         "scope": definition.scope,
         "participant_role": definition.participant_role,
-        "fold": fold_of(definition),
+        "fold": definition.effective_fold,
         "elements": definition.fold is not None and not definition.multi_label,
         "event_types": sorted({*definition.event_types, *filter(None, ratio_ends)}),
         "domain": domain,

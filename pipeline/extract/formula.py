@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from pipeline.catalog.catalog import Metric
 from pipeline.catalog.expressions import parse_formula
+from pipeline.catalog.references import KINDS
 from pipeline.extract.run_context import RunContext
 from pipeline.store import load_sql
 
 _SQL = "pipeline.extract.sql"
 _COLUMN = {"numerical": "value_number", "boolean": "value_boolean", "categorical": "value_text"}
-_KIND = {"numerical": "number", "boolean": "boolean", "categorical": "label"}
 
 
 def read_formulas(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
@@ -34,8 +34,8 @@ def evaluate(con: duckdb.DuckDBPyConnection, run: RunContext, formulas: Mapping[
         ExpressionError: a formula cannot be read.
     """
     types = {metric.key: metric.definition.metric_type for metric in run.catalog.metrics}
-    kinds = {key: _KIND[metric_type] for key, metric_type in types.items()}
-    parsed = {key: parse_formula(text, kinds) for key, text in formulas.items()}  # type: ignore[arg-type]
+    kinds = {key: KINDS[metric_type] for key, metric_type in types.items()}
+    parsed = {key: parse_formula(text, kinds) for key, text in formulas.items()}
     read = sorted({reference for formula in parsed.values() for reference in formula.references})
     columns = {key: f"input_{place}" for place, key in enumerate(read)}
     inputs = [f"any_value({_COLUMN[types[key]]}) FILTER (metric_key = '{key}') AS {columns[key]}" for key in read]

@@ -61,7 +61,7 @@ class Readers:
         self._places.append((metric.key, reading, condition))
 
     def install(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Create the temporary table `reader` (metric_key and 1-based reading_index, filter_index) and `search_json`."""
+        """Create the temporary table `reader` (metric_key, reading_index, filter_index; from 1) and `search_json`."""
         offsets = {
             id(self._paths): 0,
             id(self._searches): len(self._paths),
