@@ -16,15 +16,14 @@ _MINUTE = 5
 """Of the hour, when the hour before it is run: late events have landed, and conversations have settled."""
 
 
-def build_schedules(settings: Settings, hours: dg.HourlyPartitionsDefinition) -> dg.Definitions:
+def build_schedules(settings: Settings) -> dg.Definitions:
     """Both schedules are on from the start: a store without the first has no numbers, without the second no disk.
 
-    The hourly job names no metric: a run loads the definitions again, and computes those added since the server started.
+    The hourly job names no metric: a run loads the definitions again, and computes those added since the server began.
     """
     hourly = dg.define_asset_job(
         HOURLY_RUN,
         selection=dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks(),
-        partitions_def=hours,
         description="Ingest what has landed, extract every active metric, aggregate, publish.",
     )
     return dg.Definitions(

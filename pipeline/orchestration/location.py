@@ -32,5 +32,5 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             sensors=[reload_sensor(settings)],
             executor=dg.in_process_executor,  # on Definitions, so that runs launched from the UI use it too
         ),
-        build_schedules(settings, hours),
+        build_schedules(settings),
     )

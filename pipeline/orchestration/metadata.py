@@ -11,11 +11,12 @@ from pipeline.aggregate import AggregateReport
 from pipeline.extract import MetricOutcome
 
 
-def hour_metadata(outcome: MetricOutcome) -> dict[str, dg.MetadataValue]:
-    """Numbers of one metric in one hour."""
+def hour_metadata(outcome: MetricOutcome, value: float | None) -> dict[str, dg.MetadataValue]:
+    """Numbers of one metric in one hour: what the window held, and the value published for the hour itself."""
     ok = outcome.states.get("ok", 0)
     applicable = outcome.eligible - outcome.states.get("not_applicable", 0)
     return {
+        **({"value": dg.MetadataValue.float(value)} if value is not None else {}),
         "eligible": dg.MetadataValue.int(outcome.eligible),
         "ok": dg.MetadataValue.int(ok),
         **({"coverage": dg.MetadataValue.float(ok / applicable)} if applicable else {}),

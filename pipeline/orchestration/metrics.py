@@ -7,11 +7,14 @@ That is also why period rows and the snapshot are results of this step: Dagster 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 
 import dagster as dg
+import duckdb
 
 from pipeline.aggregate import aggregate
+from pipeline.aggregate.queries import history
 from pipeline.catalog.catalog import Catalog, Metric
 from pipeline.extract import MetricOutcome, extract
 from pipeline.orchestration.conversations import CONVERSATIONS, EVENTS
@@ -83,15 +86,18 @@ def build_metrics(settings: Settings, catalog: Catalog, hours: dg.HourlyPartitio
         aggregated = aggregate(store, catalog, settings)
         snapshot = store.publish()
         failed = {key: failure for key, hours in outcomes.items() if (failure := _failure(hours))}
-        for key in selected:
-            yield from _results(context, key, outcomes[key], failed.get(key))
+        with store.read() as con:
+            for key in selected:
+                values = _hour_values(con, store.workspace_id, key, outcomes[key])
+                yield from _results(context, key, outcomes[key], values, failed.get(key))
         if PERIODS in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=PERIODS, metadata=period_metadata(aggregated))
         if SNAPSHOT in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata={"bytes": snapshot.stat().st_size})
         if failed:
             raise dg.Failure(
-                f"{len(failed)} of {len(outcomes)} metrics failed, the others are published: {', '.join(sorted(failed))}",
+                f"{len(failed)} of {len(outcomes)} metrics failed; the others are published. "
+                f"Failed: {', '.join(sorted(failed))}",
                 metadata={"failed": dg.MetadataValue.json(failed)},
                 allow_retries=False,
             )
@@ -143,8 +149,28 @@ def _failure(hours: dict[Window, MetricOutcome]) -> str | None:
     return next((outcome.failure for outcome in hours.values() if outcome.failure), None)
 
 
+def _hour_values(
+    con: duckdb.DuckDBPyConnection, workspace_id: str, key: str, hours: Collection[Window]
+) -> dict[datetime, float | None]:
+    """The metric's published production values by hour."""
+    rows = history(
+        con,
+        workspace_id,
+        key,
+        granularity="hour",
+        date_from=min(hours).hour,
+        date_to=max(hours).end,
+        limit=len(hours),
+    )
+    return {row["period_start"]: row["value"] for row in rows}
+
+
 def _results(
-    context: dg.AssetExecutionContext, key: str, hours: dict[Window, MetricOutcome], failure: str | None
+    context: dg.AssetExecutionContext,
+    key: str,
+    hours: dict[Window, MetricOutcome],
+    values: Mapping[datetime, float | None],
+    failure: str | None,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     asset = metric_asset(key)
     passed, counts = reconciliation(hours.values())
@@ -160,5 +186,7 @@ def _results(
         yield check
         return
     for window, outcome in hours.items():
-        context.add_asset_metadata(hour_metadata(outcome), asset_key=asset, partition_key=partition_key(window))
+        context.add_asset_metadata(
+            hour_metadata(outcome, values.get(window.hour)), asset_key=asset, partition_key=partition_key(window)
+        )
     yield dg.MaterializeResult(asset_key=asset, check_results=[check])
