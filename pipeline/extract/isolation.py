@@ -48,7 +48,7 @@ def isolate(
 
 
 def describe(key: str, error: Exception) -> str:
-    """One line about a failure, without the data that may be quoted in a database's message; the log has the trace."""
+    """One line about a failure, without the data that may be quoted in a database's message."""
     if isinstance(error, MetricStoreError):
         logger.warning("%s failed: %s", key, error)
         return str(error)

@@ -12,7 +12,7 @@ WITH input AS (
     GROUP BY ALL
 ),
 
-pivot AS (
+wide AS (
     SELECT conversation_id, /*inputs*/
     FROM known_value
     GROUP BY conversation_id
@@ -20,7 +20,7 @@ pivot AS (
 
 result AS (
     SELECT conversation_id, [/*results*/]::JSON[] AS results
-    FROM pivot
+    FROM wide
 )
 
 SELECT

@@ -5,4 +5,4 @@ SELECT
     conversation_id,
     CASE WHEN waiting THEN 'pending' ELSE 'not_applicable' END AS state
 FROM formula_result
-WHERE waiting OR value IS NULL OR value ->> '$' <> 'true';
+WHERE waiting OR value IS NULL OR (value ->> '$') <> 'true';

@@ -48,7 +48,7 @@ judged AS (
     SELECT
         *,
         CASE
-            WHEN present AND metric_type <> 'categorical' THEN 'ok'
+            WHEN present THEN CASE WHEN metric_type = 'categorical' THEN 'missing' ELSE 'ok' END
             WHEN value IS NULL OR json_kind = 'NULL' OR text = '' THEN 'missing'
             WHEN metric_type = 'numerical' THEN
                 CASE

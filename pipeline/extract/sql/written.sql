@@ -4,12 +4,12 @@ WITH numbered AS (
         t.metric_key,
         t.conversation_id,
         json_extract(e.data, '$.value') AS value,
-        coalesce(try_cast(e.data ->> '$.write_once' AS BOOLEAN), FALSE) AS write_once,
+        coalesce(try_cast((e.data ->> '$.write_once') AS BOOLEAN), FALSE) AS write_once,
         row_number() OVER (
             PARTITION BY t.metric_key, t.conversation_id ORDER BY e.occurred_at NULLS FIRST, e.sequence, e.event_id
         ) AS position
     FROM events AS e
-    JOIN written_name AS n ON n.name = e.data ->> '$.name'
+    JOIN written_name AS n ON n.name = (e.data ->> '$.name')
     JOIN todo AS t ON t.metric_key = n.metric_key AND t.conversation_id = e.conversation_id
     WHERE e.workspace_id = getvariable('workspace_id')
         AND e.event_type = 'metric.written'

@@ -1,0 +1,194 @@
+"""Metrics that ask a model: the run's work handed to the judge, its judgements written as values."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from pipeline.catalog.catalog import Metric
+from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
+from pipeline.extract.transcripts import for_judge, read_conversations
+from pipeline.extract.values import NOT_LOOKED_AT, write_values
+from pipeline.judge import loop
+from pipeline.judge.engine import CHUNK, Counters, Engine, Spent
+from pipeline.judge.expectation import Value
+from pipeline.judge.judgement import Judgement, Result, judge
+from pipeline.judge.ledger import StoreLedger, look_up
+from pipeline.judge.plan import Ask, Estimate, endpoint_of, estimate, plan
+from pipeline.settings_models import ModelEndpoint
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[Counters], None]
+
+
+def evaluate_judged(
+    run: RunContext, work: Sequence[CappedWork], *, progress: Progress | None = None
+) -> dict[str, CappedResult]:
+    """Give every chosen conversation the value of every judged metric, asking no more than is not yet paid for.
+
+    Values are written conversation by conversation while others are still being judged.
+
+    Args:
+        run: the run.
+        work: what was chosen.
+        progress: called with live counters, on another thread.
+
+    Returns:
+        For each metric the state of each of its conversations, and what its calls cost. A call that several metrics
+        share is counted for the first.
+    """
+    results = {item.metric.key: _Tally() for item in work}
+    asked = [item for item in work if not _without_model(run, item, results[item.metric.key])]
+    desk = _Desk(run, asked, results)
+    if desk.order:
+        models = run.settings.models
+        ledger = StoreLedger(run.store, run.run_id, models.budget)
+        engine = Engine(ledger, write_batch=models.write_batch, concurrency=_concurrency(run, asked), progress=progress)
+        loop.run(engine.run(desk.order, desk.plan, desk.hand_over))
+    return {key: tally.result() for key, tally in results.items()}
+
+
+def estimate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, Estimate]:
+    """What `evaluate_judged` would ask and pay, by metric key; nothing is asked or written."""
+    desk = _Desk(run, work, {item.metric.key: _Tally() for item in work})
+    found = {item.metric.key: Estimate() for item in work}
+    for at in range(0, len(desk.order), CHUNK):
+        asks = desk.plan(desk.order[at : at + CHUNK])
+        with run.store.write() as con:
+            hashes = [request.hash for ask in asks for request in ask.all_requests]
+            answers = look_up(con, run.store.workspace_id, hashes)
+        settled = frozenset(key for key, stored in answers.items() if stored.settled)
+        for key, part in estimate(asks, settled).items():
+            found[key] += part
+    return found
+
+
+@dataclass
+class _Tally:
+    """What one metric has come to."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
+
+    def result(self) -> CappedResult:
+        return CappedResult(self.states, **asdict(self.spent))
+
+
+def _without_model(run: RunContext, item: CappedWork, tally: _Tally) -> bool:
+    endpoint = endpoint_of(run.settings.models, item.metric)
+    if isinstance(endpoint, ModelEndpoint):
+        return False
+    ids = item.conversations.column("conversation_id").to_pylist()
+    if ids:
+        logger.warning("%s: %s", item.metric.key, endpoint)
+    tally.states = dict.fromkeys(ids, "no_model")
+    return True
+
+
+def _concurrency(run: RunContext, work: Sequence[CappedWork]) -> int:
+    endpoints = {endpoint_of(run.settings.models, item.metric) for item in work}
+    return sum(endpoint.max_concurrency for endpoint in endpoints if isinstance(endpoint, ModelEndpoint))
+
+
+class _Desk:
+    """Between the run's work, which is by metric, and the judge's, which is by conversation."""
+
+    def __init__(self, run: RunContext, work: Sequence[CappedWork], tallies: Mapping[str, _Tally]) -> None:
+        self._run = run
+        self._tallies = tallies
+        self._chosen: dict[str, list[tuple[int, Metric, dict[str, Any]]]] = {}
+        for item in work:
+            for place, row in enumerate(item.conversations.to_pylist()):
+                self._chosen.setdefault(row["conversation_id"], []).append((place, item.metric, row))
+        self.order = sorted(self._chosen, key=lambda key: min(place for place, _, _ in self._chosen[key]))
+
+    def plan(self, conversation_ids: Sequence[str]) -> list[Ask]:
+        """What to ask about some conversations."""
+        with self._run.store.write() as con:
+            rows = read_conversations(con, self._run.store.workspace_id, conversation_ids)
+        return [
+            ask
+            for key in conversation_ids
+            for ask in plan(
+                self._run.settings.models, [metric for _, metric, _ in self._chosen[key]], for_judge(rows[key])
+            )
+        ]
+
+    def hand_over(self, asks: list[Ask], results: dict[str, Result], spent: dict[str, Spent]) -> None:
+        """Write the values of some conversations, in one transaction."""
+        rows: list[dict[str, Any]] = []
+        states: list[tuple[str, str, str]] = []
+        for ask in asks:
+            key = ask.metric.key
+            chosen = next(row for _, metric, row in self._chosen[ask.conversation_id] if metric.key == key)
+            judgements = judge(ask, results)
+            paid = [spent.pop(request.hash, Spent()) for request in ask.all_requests]
+            whole = sum(paid, Spent())
+            self._tallies[key].spent += whole
+            states.append((key, ask.conversation_id, judgements[0].status))
+            if judgements[0].status not in NOT_LOOKED_AT:
+                rows += [_row(ask.metric, chosen, item) for item in judgements]
+                rows[-len(judgements)] |= _usage(whole)
+        if rows:
+            with self._run.store.transaction() as con:
+                write_values(con, self._run, rows)
+        for key, conversation_id, state in states:
+            self._tallies[key].states[conversation_id] = state
+
+
+def _row(metric: Metric, chosen: Mapping[str, Any], item: Judgement) -> dict[str, Any]:
+    tries = chosen["attempts"] + (item.status == "error" and item.counts_against)
+    return {
+        **{name: chosen[name] for name in ("observed_at", "traffic", "service_id", "content_hash")},
+        "metric_key": metric.key,
+        "definition_version": metric.version,
+        "entity_id": chosen["conversation_id"],
+        "participant": item.participant,
+        "segment_from": item.segment,
+        "segment_to": item.segment,
+        "sample_index": item.sample_index,
+        "status": item.status,
+        "confidence": item.confidence,
+        "reasoning": item.reasoning,
+        "evidence": _evidence(item),
+        "model": item.model,
+        "attempts": tries,
+        "error": item.error,
+        **value_columns(item.value),
+    }
+
+
+def value_columns(value: Value | None) -> dict[str, Any]:
+    """The column that holds a value of this type."""
+    match value:
+        case bool():
+            return {"value_boolean": value}
+        case int() | float():
+            return {"value_number": float(value)}
+        case str():
+            return {"value_text": value}
+        case tuple():
+            return {"value_list": list(value)}
+    return {}
+
+
+def _evidence(item: Judgement) -> str | None:
+    """Quotes with whether they were really said, and how the answer was got (`mode`, `turns_left_out`, …)."""
+    if not item.quotes and not item.notes:
+        return None
+    return orjson.dumps({"quotes": [asdict(quote) for quote in item.quotes], **item.notes}).decode()
+
+
+def _usage(spent: Spent) -> dict[str, Any]:
+    """The whole usage stands on the conversation's value, so that sums over rows count it once."""
+    return {
+        "tokens_in": spent.tokens_in,
+        "tokens_cached": spent.tokens_cached,
+        "tokens_out": spent.tokens_out,
+        "cost_usd": spent.cost_usd,
+    }
