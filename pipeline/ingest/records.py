@@ -18,8 +18,8 @@ from pipeline.errors import SourceError
 from pipeline.ingest.refusal import RefusedError
 
 _BLOCK = 1 << 20
-_TOKEN = re.compile(rb'["{}\[\],]')
-_IN_STRING = re.compile(rb'["\\]')
+_OUTSIDE = re.compile(rb'["{}\[\],]')
+_IN_STRING = re.compile(rb'"|\\.', re.DOTALL)
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _FORMATS = {
@@ -125,8 +125,8 @@ def _split_lines(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Ite
 def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record]:
     """One document, an array of documents, or (mislabelled) one document a line."""
     start = b""
-    while len(start) < _BLOCK and not start.lstrip() and (block := stream.read(_BLOCK)):
-        start = block  # leading white space only
+    while not start.strip() and (block := stream.read(_BLOCK)):
+        start = block
     if start.lstrip()[:1] == b"[":
         yield from _array(stream, start, max_bytes)
         return
@@ -155,49 +155,43 @@ def _is_document(line: bytes) -> bool:
         return False
 
 
-def _array(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[Record]:
+def _array(stream: io.BufferedReader, buffer: bytes, max_bytes: int) -> Iterator[Record]:
     """Elements of one JSON array as bytes. Only quotes, brackets and commas are looked at; parsing comes later."""
-    buffer, position = start, start.index(b"[") + 1
-    element_start, depth, in_string, index, oversized = position, 0, False, 0, False
+    position = begin = buffer.index(b"[") + 1
+    depth, index, in_string, oversized = 0, 0, False, False
     while True:
-        token = (_IN_STRING if in_string else _TOKEN).search(buffer, position)
-        if token is None or (token[0] == b"\\" and token.end() == len(buffer)):
-            kept = buffer[element_start:] if not oversized else b""
-            if len(kept) > max_bytes:
-                kept, oversized = b"", True
-            tail = b"\\" if token is not None and oversized else b""
-            position = len(kept) - (1 if token is not None and not oversized else 0)
-            block = stream.read(_BLOCK)
-            if not block:
+        token = (_IN_STRING if in_string else _OUTSIDE).search(buffer, position)
+        if token is None:
+            half_escape = in_string and buffer.endswith(b"\\", position)
+            oversized |= len(buffer) - begin > max_bytes
+            seen = len(buffer) - half_escape
+            begin = seen if oversized else begin
+            if not (block := stream.read(_BLOCK)):
                 break
-            if tail:
-                position = 0
-            buffer, element_start = kept + tail + block, 0
+            buffer, position, begin = buffer[begin:] + block, seen - begin, 0
             continue
-        position = token.end()
-        character = token[0]
-        if in_string:
-            if character == b"\\":
-                position += 1
-            else:
-                in_string = False
-        elif character == b'"':
-            in_string = True
-        elif character in b"{[":
+        position, mark = token.end(), token[0]
+        if mark == b'"':
+            in_string = not in_string
+        elif in_string:
+            continue  # an escape
+        elif mark in b"{[":
             depth += 1
-        elif depth and character in b"}]":
-            depth -= 1
-        elif not depth:  # a comma between elements, or the bracket that ends the array
-            element = buffer[element_start : token.start()]
+        elif depth:
+            depth -= mark != b","
+        else:  # a comma between elements, or the bracket that ends the array
+            element = buffer[begin : token.start()]
             if oversized or len(element) > max_bytes:
                 yield Record(f"$[{index}]", b"", _too_large(max_bytes))
-            elif element.strip() or character == b",":
+            elif element.strip() or mark == b",":
                 yield Record(f"$[{index}]", element)
-            index, element_start, oversized = index + 1, position, False
-            if character != b",":
+            if mark != b",":
+                if (rest := buffer[position : position + 100].strip()) or (rest := stream.read(100).strip()):
+                    yield Record("after the array", rest, RefusedError("not_json", "text after the end of the array"))
                 return
+            index, begin, oversized = index + 1, position, False
     error = RefusedError("not_json", "the array ends in the middle; is the file complete?")
-    yield Record(f"$[{index}]", b"" if oversized else buffer[element_start:][:2000], error)
+    yield Record(f"$[{index}]", buffer[begin:][:2000], error)
 
 
 def _csv(stream: io.BufferedReader, delimiter: str | None, max_bytes: int) -> Iterator[Record]:
