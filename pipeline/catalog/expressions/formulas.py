@@ -20,9 +20,7 @@ from pipeline.errors import ExpressionError
 Kind = Literal["number", "boolean", "label"]
 
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_BRACES = re.compile(r"'(?:[^']|'')*'|\{\{|\}\}|\{|\}")
-# `{{key}}` becomes a quoted name, so that a key may be a SQL keyword. Replacements keep the length and so positions.
-_REPLACEMENTS = {"{{": ' "', "}}": '" ', "{": "(", "}": ")"}
+_BRACES = re.compile(r"'(?:[^']|'')*'|\{\{(\s*)([a-z][a-z0-9_]*)(\s*)\}\}|[{}]")
 _ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
 _EQUALITY = {exp.EQ: "=", exp.NEQ: "<>"}
 _ORDER = {exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
@@ -64,8 +62,7 @@ def parse_formula(text: str, kinds: Mapping[str, Kind] | None = None) -> Formula
     Raises:
         ExpressionError: it cannot be read, uses something that is not allowed, or mixes kinds.
     """
-    readable = _BRACES.sub(lambda found: _REPLACEMENTS.get(found[0], found[0]), text)
-    tree = parse_tree(readable)
+    tree = parse_tree(_BRACES.sub(_without_braces, text))
     checker = _Checker(dict(kinds or {}))
     result = checker.check(tree, None) or "number"
     if result == "label":
@@ -73,6 +70,13 @@ def parse_formula(text: str, kinds: Mapping[str, Kind] | None = None) -> Formula
     if not checker.references:
         raise ExpressionError(f"`{shorten(text)}` reads no metric; write the key of at least one.")
     return Formula(text, tuple(checker.references), result, tree)
+
+
+def _without_braces(found: re.Match[str]) -> str:
+    """SQL for a brace, of the same length so that positions stay right; `{{key}}` is quoted, as it may be a keyword."""
+    if found[2]:
+        return f' {found[1]}"{found[2]}"{found[3]} '
+    return {"{": "(", "}": ")"}.get(found[0], found[0])
 
 
 class _Checker:
