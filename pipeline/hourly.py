@@ -1,0 +1,119 @@
+"""The steps of a run in order: ingest, extract, aggregate, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.aggregate import AggregateReport, aggregate
+from pipeline.catalog import Catalog
+from pipeline.extract import ExtractReport, MetricOutcome, extract
+from pipeline.ingest import IngestProgress, IngestReport, ingest
+from pipeline.settings import Settings
+from pipeline.store import Store
+from pipeline.window import Window
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What the steps did.
+
+    Attributes:
+        ingest: None when the run did not ingest.
+        extracts: one for each window, in order.
+        aggregate: None after a dry run.
+    """
+
+    ingest: IngestReport | None
+    extracts: tuple[ExtractReport, ...]
+    aggregate: AggregateReport | None
+
+    @property
+    def failed(self) -> tuple[MetricOutcome, ...]:
+        """Outcomes of metrics that could not be extracted."""
+        return tuple(outcome for report in self.extracts for outcome in report.failed)
+
+
+def run_hour(
+    store: Store,
+    catalog: Catalog,
+    settings: Settings,
+    window: Window,
+    *,
+    keys: Sequence[str] | None = None,
+    ingest_first: bool = True,
+    dry_run: bool = False,
+    on_ingest: Callable[[IngestProgress], None] | None = None,
+    on_metric: Callable[[MetricOutcome], None] | None = None,
+) -> RunReport:
+    """Do everything that one hourly partition needs.
+
+    Args:
+        store: the database.
+        catalog: definitions and source mappings.
+        settings: of the deployment.
+        window: the span that the partition looks at.
+        keys: only these metrics, and what they read.
+        ingest_first: whether new files are read first; a dry run never does.
+        dry_run: plan the extraction, report, and write nothing.
+        on_ingest: called after each ingestion transaction.
+        on_metric: called when a metric is stored.
+    """
+    return backfill(
+        store,
+        catalog,
+        settings,
+        [window],
+        keys=keys,
+        ingest_first=ingest_first,
+        dry_run=dry_run,
+        on_ingest=on_ingest,
+        on_metric=on_metric,
+    )
+
+
+def backfill(
+    store: Store,
+    catalog: Catalog,
+    settings: Settings,
+    windows: Iterable[Window],
+    *,
+    keys: Sequence[str] | None = None,
+    ingest_first: bool = True,
+    dry_run: bool = False,
+    on_ingest: Callable[[IngestProgress], None] | None = None,
+    on_metric: Callable[[MetricOutcome], None] | None = None,
+    on_window: Callable[[ExtractReport], None] | None = None,
+) -> RunReport:
+    """Do the windows in order, each selecting for itself, then aggregate and publish once.
+
+    The period rows are those of one run per hour; only revisions that nobody could have read in between are not made.
+    A crash is mended by the next run of any kind: what is stale is a row.
+
+    Args:
+        store: the database.
+        catalog: definitions and source mappings.
+        settings: of the deployment.
+        windows: oldest first, for example from `Window.each_hour`.
+        keys: only these metrics, and what they read.
+        ingest_first: whether new files are read first; a dry run never does.
+        dry_run: plan the extraction, report, and write nothing.
+        on_ingest: called after each ingestion transaction.
+        on_metric: called when a metric is stored.
+        on_window: called when a window is done.
+    """
+    ingested = None
+    if ingest_first and not dry_run:
+        ingested = ingest(store, catalog, settings, on_progress=on_ingest)
+    reports = []
+    for window in windows:
+        report = extract(store, catalog, settings, window, keys=keys, on_metric=on_metric, dry_run=dry_run)
+        reports.append(report)
+        if on_window is not None:
+            on_window(report)
+    if dry_run:
+        return RunReport(None, tuple(reports), None)
+    # All that is stale, also what an interrupted run or another selection of metrics left behind.
+    aggregated = aggregate(store, catalog, settings)
+    store.publish()
+    return RunReport(ingested, tuple(reports), aggregated)
