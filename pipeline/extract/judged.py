@@ -109,14 +109,13 @@ class _Desk:
 
     def plan(self, conversation_ids: Sequence[str]) -> list[Ask]:
         """What to ask about some conversations."""
+        models = self._run.settings.models
         with self._run.store.write() as con:
             rows = read_conversations(con, self._run.store.workspace_id, conversation_ids)
         return [
             ask
             for key in conversation_ids
-            for ask in plan(
-                self._run.settings.models, [metric for _, metric, _ in self._chosen[key]], for_judge(rows[key])
-            )
+            for ask in plan(models, [metric for _, metric, _ in self._chosen[key]], for_judge(rows[key]))
         ]
 
     def hand_over(self, asks: list[Ask], results: dict[str, Result], spent: dict[str, Spent]) -> None:

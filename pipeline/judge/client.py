@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pipeline.judge import loop
 from pipeline.judge.capabilities import Capability
 from pipeline.judge.faults import FaultError, fault_of
 from pipeline.judge.parse import parse_answer
@@ -66,9 +67,10 @@ def _client(base_url: str, key: str, concurrency: int) -> AsyncOpenAI:
         logging.getLogger(name).setLevel(logging.WARNING)
     connections = concurrency + _SPARE_CONNECTIONS
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30)
-    return AsyncOpenAI(
-        base_url=base_url, api_key=key, max_retries=0, http_client=DefaultAsyncHttpxClient(limits=limits)
-    )
+    http = DefaultAsyncHttpxClient(limits=limits)
+    client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
+    loop.at_exit(client.close)
+    return client
 
 
 async def send(request: Request, capability: Capability, output_tokens: int | None = None) -> Received:

@@ -37,14 +37,14 @@ class Spent:
     tokens_out: int = 0
     cost_usd: float = 0.0
 
-    def plus(self, answer: Received) -> Spent:
-        """With one more answer."""
+    def __add__(self, other: Spent | Received) -> Spent:
+        """Both together; an answer is one call."""
         return Spent(
-            self.calls + 1,
-            self.tokens_in + answer.tokens_in,
-            self.tokens_cached + answer.tokens_cached,
-            self.tokens_out + answer.tokens_out,
-            self.cost_usd + answer.cost_usd,
+            self.calls + (other.calls if isinstance(other, Spent) else 1),
+            self.tokens_in + other.tokens_in,
+            self.tokens_cached + other.tokens_cached,
+            self.tokens_out + other.tokens_out,
+            self.cost_usd + other.cost_usd,
         )
 
 
@@ -205,8 +205,8 @@ class Engine:
         return self._askers[endpoint]
 
     async def _record(self, request: Request, answer: Received) -> None:
-        self._spent[request.hash] = self._spent.get(request.hash, Spent()).plus(answer)
-        self.counters.spent = self.counters.spent.plus(answer)
+        self._spent[request.hash] = self._spent.get(request.hash, Spent()) + answer
+        self.counters.spent += answer
         await self._writer.add(Arrived(request, answer, datetime.now(UTC)))
 
     def _stored(self, done: Sequence[Request]) -> None:

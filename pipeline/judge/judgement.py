@@ -1,4 +1,4 @@
-"""From answers to values: read, verify the quotes, join repeats, fold participants or turns into the conversation's value."""
+"""From answers to values: read, verify quotes, join repeats, fold what is below a conversation."""
 
 from __future__ import annotations
 
@@ -68,9 +68,8 @@ def _read(ask: Ask, question: Question, result: Result, sample_index: int) -> li
     """One answer as rows: one, or one for each turn that was asked about."""
     definition = ask.metric.definition
     segments: Sequence[int | None] = question.turns or (None,)
-    places = [
-        Judgement("error", participant=question.participant, segment=at, sample_index=sample_index) for at in segments
-    ]
+    place = Judgement("error", participant=question.participant, sample_index=sample_index)
+    places = [replace(place, segment=at) for at in segments]
     if isinstance(result, str):
         return [replace(row, status=result) for row in places]
     if isinstance(result, Failure):
@@ -153,9 +152,8 @@ def join_repeats(definition: MetricDefinition, rows: Sequence[Judgement]) -> Jud
         if row.status in UNFINISHED:
             return replace(row, sample_index=0, value=None)
     good = [row for row in rows if row.status == "ok"]
-    numbers = [
-        float(row.value) for row in good if isinstance(row.value, int | float) and definition.metric_type == "numerical"
-    ]
+    numeric = definition.metric_type == "numerical"
+    numbers = [float(row.value) for row in good if numeric and isinstance(row.value, int | float)]
     if numbers and 2 * len(numbers) >= len(rows):
         mean = statistics.fmean(numbers)
         typical = min(good, key=lambda row: abs(float(row.value) - mean))  # type: ignore[arg-type]
@@ -164,7 +162,7 @@ def join_repeats(definition: MetricDefinition, rows: Sequence[Judgement]) -> Jud
             sample_index=0,
             value=mean,
             confidence=_agreement(definition, numbers),
-            notes=typical.notes | _band(definition, mean),
+            notes={**typical.notes, **_band(definition, mean)},
         )
     votes = Counter((row.status, row.value if row.status == "ok" else None) for row in rows).most_common()
     (status, value), most = votes[0]

@@ -6,14 +6,17 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 _TIDY_SECONDS = 30.0
+_EXIT_SECONDS = 2.0
 
 _lock = threading.Lock()
+_closers: list[Callable[[], Awaitable[None]]] = []
 _loops: dict[int, asyncio.AbstractEventLoop] = {}  # by process id: a forked child has no thread of its own
 
 
@@ -48,7 +51,21 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def at_exit(close: Callable[[], Awaitable[None]]) -> None:
+    """Await this on the loop when the process ends."""
+    _closers.append(close)
+
+
 def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    if loop.is_running():
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=2)
+    if not thread.is_alive():
+        return
+    with suppress(TimeoutError):
+        asyncio.run_coroutine_threadsafe(_close(), loop).result(_EXIT_SECONDS)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(_EXIT_SECONDS)
+    if not loop.is_running():
+        loop.close()
+
+
+async def _close() -> None:
+    await asyncio.gather(*(close() for close in _closers), return_exceptions=True)

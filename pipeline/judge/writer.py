@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from pipeline.judge.ledger import Arrived, Ledger
 from pipeline.judge.prompt import Request
@@ -85,10 +86,8 @@ class Writer:
     async def _work(self) -> None:
         try:
             while not self._closing:
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(self._due.wait(), WRITE_SECONDS)
-                except TimeoutError:
-                    pass
                 self._due.clear()
                 await self._write()
             await self._write()
