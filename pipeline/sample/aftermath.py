@@ -73,7 +73,7 @@ def fill_form(rng: Random, call: Recorder, seen: Observed) -> list[Event]:
     """The session of a form that was sent after a call: created, delivered, perhaps opened, perhaps submitted."""
     if not (seen.dialogue.scenario.get("surface") and seen.dialogue.resolved and rng.random() < 0.8):
         return []
-    surface_id = f"form_{rng.getrandbits(64):016x}"
+    surface_id = f"form_{call.conversation_id.partition('_')[2]}"
     form = Recorder(surface_id, {**call.common, "channel": "surface", "direction": "outbound"})
     template = "pre_visit_intake" if call.common["service_id"] == "scheduling" else "card_payment"
     at = seen.ended_at + timedelta(seconds=rng.randrange(2, 8))

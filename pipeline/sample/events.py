@@ -19,11 +19,11 @@ EMOTIONS |= {"frustrated": ("frustrated", -0.55, 0.7), "anxious": ("anxious", -0
 class Recorder:
     """Writes the events of one conversation, numbered in order."""
 
-    conversation_id: str | None
+    conversation_id: str
     common: dict[str, Any]
     events: list[Event] = field(default_factory=list)
 
-    def emit(self, event_type: str, at: datetime, domain: str = "conversation", **rest: Any) -> Event:
+    def emit(self, event_type: str, at: datetime, domain: str = "conversation", **rest: Any) -> None:
         """Add one event; `rest` is `participant` and `data`."""
         number = len(self.events) + 1
         event = {
@@ -37,7 +37,6 @@ class Recorder:
             **rest,
         }
         self.events.append({key: value for key, value in event.items() if value is not None})
-        return self.events[-1]
 
 
 def instant(at: datetime) -> str:
@@ -55,13 +54,13 @@ def perform(rng: Random, dialogue: Dialogue, recorder: Recorder, start: datetime
     for position, beat in enumerate(dialogue.beats):
         if isinstance(beat, Tool):
             clock = _use(rng, beat, recorder, seen, clock)
+            if beat.name == "transfer_to_human":
+                data = {"escalation_id": f"{recorder.conversation_id}-esc", "trigger": dialogue.escalation_trigger}
+                recorder.emit("call.escalated", clock, data=data)
         else:
             following = dialogue.beats[position + 1 : position + 2]
             interruptible = any(isinstance(after, Turn) and after.role == "user" for after in following)
             clock = _speak(rng, beat, recorder, seen, clock, interruptible=interruptible)
-        if isinstance(beat, Tool) and beat.name == "transfer_to_human":
-            data = {"escalation_id": f"{recorder.conversation_id}-esc", "trigger": dialogue.escalation_trigger}
-            recorder.emit("call.escalated", clock, data=data)
     if dialogue.completion_reason in ("caller_hangup", "abandoned"):
         clock += timedelta(milliseconds=rng.randrange(3_000, 20_000))
     seen.ended_at = clock + timedelta(milliseconds=rng.randrange(100, 600))
@@ -104,13 +103,16 @@ def _speak(
         gap = engine + data["nav_ms"] + data["render_ms"]
         if voice:
             gap = data["audio_ttfb_ms"] = gap + rng.randrange(80, 260)
+    elif voice and seen.turns and seen.turns[-1][1].get("interrupted"):
+        gap = -rng.randrange(50, 250)  # the caller speaks over the agent
     elif voice:
         gap = rng.randrange(4_000, 9_000) if rng.random() < 0.05 else rng.randrange(250, 1_600)
-        data["stt_confidence"] = round(rng.uniform(0.82, 0.99), 2)
     else:
         gap = min(200_000, round(rng.lognormvariate(9.6 if seen.channel == "webchat" else 10.4, 0.6)))
     at = clock + timedelta(milliseconds=gap)
     length = 0
+    if voice and turn.role == "user":
+        data["stt_confidence"] = round(rng.uniform(0.82, 0.99), 2)
     if voice:
         length = data["duration_ms"] = round(len(turn.text.split()) * rng.uniform(290, 420)) + 150
         if turn.role == "agent" and interruptible and rng.random() < 0.07:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,19 +22,8 @@ CHANNELS = {"voice": 62, "webchat": 24, "sms": 14}
 PREFIX = {"voice": "call", "webchat": "chat", "sms": "sms"}
 BUSY = (1, 1, 1, 1, 1, 2, 5, 12, 24, 30, 32, 28, 22, 26, 30, 28, 24, 18, 12, 8, 6, 4, 2, 1)  # starts by hour of day
 SIMULATED = 0.1
-FACTS = (
-    "doctor",
-    "site",
-    "insurer",
-    "medication",
-    "visit",
-    "specialist",
-    "day",
-    "time",
-    "amount",
-    "months",
-    "reference",
-)
+NAMED = ("doctor", "site", "insurer", "medication", "visit", "specialist")
+FACTS = (*NAMED, "day", "time", "amount", "months", "reference")
 LATE_CONVERSATIONS = 6
 LATE_TYPES = ("call_intelligence.row", "metric.written")
 
@@ -80,13 +70,12 @@ def write_sample(
         _Plan(end - timedelta(seconds=10 + 10 * i), "scheduling", "voice", "book_visit", "production") for i in (0, 1)
     ]
     plans.sort(key=lambda plan: plan.start)
-    spoilt = next(i for i, plan in enumerate(plans) if i >= len(plans) // 2 and _ordinary(plan))
-    dice = [Random(f"{seed}:{i}") for i in range(len(plans))]  # noqa: S311
-    played = [_converse(dice[i], plan, end, spoilt=i == spoilt) for i, plan in enumerate(plans)]
-
-    late = [call for call in played if end - timedelta(hours=24) < call.ended_at <= end - timedelta(hours=20)]
-    late = [call for call in late if call.summarised and call.truth.traffic == "production"]
-    late = rng.sample(late, min(LATE_CONVERSATIONS, len(late)))
+    spoilt = min(range(len(plans)), key=lambda i: (not _ordinary(plans[i]), abs(i - len(plans) // 2)))
+    played = [
+        _converse(Random(f"{seed}:{i}"), _digest(seed, end, i), plan, end, spoilt=i == spoilt)  # noqa: S311
+        for i, plan in enumerate(plans)
+    ]
+    late = _late(rng, played, end)
     withheld = {event["event_id"] for call in late for event in call.events if event["event_type"] in LATE_TYPES}
     events = [event for call in played for event in (*call.events, *call.form)]
     files = Landing(rng, start, hours)
@@ -113,6 +102,19 @@ def write_sample(
     return truth
 
 
+def _digest(seed: int, end: datetime, index: int) -> str:
+    """What ids are made of; samples that end at other instants share none, so that one store can hold several."""
+    return hashlib.sha256(f"{seed} {instant(end)} {index}".encode()).hexdigest()[:24]
+
+
+def _late(rng: Random, played: list[_Played], end: datetime) -> list[_Played]:
+    """Some conversations that the last window still looks at, though they ended long ago."""
+    first, last = end - timedelta(hours=24), end - timedelta(hours=20)
+    fit = [call for call in played if first < call.ended_at <= last and call.summarised]
+    fit = [call for call in fit if call.truth.traffic == "production"]
+    return rng.sample(fit, min(LATE_CONVERSATIONS, len(fit)))
+
+
 def _plan(rng: Random, start: datetime, hours: int) -> _Plan:
     traffic = "simulation" if rng.random() < SIMULATED else "production"
     hour = rng.choices(range(hours), [BUSY[(start + timedelta(hours=i)).hour] for i in range(hours)])[0]
@@ -131,9 +133,9 @@ def _ordinary(plan: _Plan) -> bool:
     return plan.channel == "voice" and plan.traffic == "production" and plan.scenario == "explain_statement"
 
 
-def _converse(rng: Random, plan: _Plan, end: datetime, *, spoilt: bool) -> _Played:
+def _converse(rng: Random, digest: str, plan: _Plan, end: datetime, *, spoilt: bool) -> _Played:
     dialogue = play(rng, plan.scenario, plan.channel, words_for(rng, plan.start))
-    conversation_id = f"{PREFIX[plan.channel]}_{rng.getrandbits(96):024x}"
+    conversation_id = f"{PREFIX[plan.channel]}_{digest}"
     common: dict[str, Any] = {
         "origin": "voice_agent" if plan.channel == "voice" else "text_agent",
         "channel": plan.channel,
@@ -143,7 +145,7 @@ def _converse(rng: Random, plan: _Plan, end: datetime, *, spoilt: bool) -> _Play
         "tags": SERVICES[plan.service],
     }
     if plan.traffic == "simulation":
-        common |= {"run_id": f"nightly-{plan.start:%Y%m%dT%H}", "session_id": f"ses_{rng.getrandbits(48):012x}"}
+        common |= {"run_id": f"nightly-{plan.start:%Y%m%dT%H}", "session_id": f"ses_{digest[:12]}"}
     recorder = Recorder(conversation_id, common)
     seen = perform(rng, dialogue, recorder, plan.start)
     aftermath.write_metrics(rng, recorder, seen, plan.scenario)
