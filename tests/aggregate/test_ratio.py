@@ -123,7 +123,8 @@ def test_event_level_metrics_are_aggregated_straight_from_events(bench):
     }
     assert counts == {
         ("day", None, 0): 3, ("day", "s1", 0): 2, ("day", "s2", 0): 1,
-        ("hour", None, 12): 2, ("hour", "s1", 12): 1, ("hour", "s2", 12): 1, ("hour", None, 13): 1, ("hour", "s1", 13): 1,
+        ("hour", None, 12): 2, ("hour", "s1", 12): 1, ("hour", "s2", 12): 1,
+        ("hour", None, 13): 1, ("hour", "s1", 13): 1,
     }  # fmt: skip
     row = bench.one("metric_key = 'amount' AND granularity = 'day'")
     assert (row["value"], row["event_count"], row["wrong_type_count"], row["eligible_count"]) == (30.0, 2, 1, 3)

@@ -53,7 +53,7 @@ def outcomes(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(CLOCK_CHANGES), st.lists(outcomes(), min_size=1, max_size=40))
 def test_every_aggregation_agrees_with_the_reference(bench, place, conversations):
     zone, start = place

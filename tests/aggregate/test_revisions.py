@@ -147,7 +147,7 @@ def test_a_clock_that_went_back_writes_no_row_older_than_its_predecessor(bench):
 def test_a_state_outside_the_ledger_stops_everything(bench):
     metric = bench.metric()
     bench.put([bench.value(1.0), bench.value(status="lost_in_the_post")])
-    with pytest.raises(LedgerError, match="has 2 eligible values .* add up to 1"):
+    with pytest.raises(LedgerError, match=r"has 2 eligible values .* add up to 1"):
         bench.aggregate(metric)
     assert bench.periods() == []
     assert bench.query("FROM stale_periods") != []

@@ -9,9 +9,15 @@ CREATE OR REPLACE TEMP MACRO wilson_half(share, n) AS
 CREATE OR REPLACE TEMP MACRO wilson_centre(share, n) AS
     (share + 1.959963984540054 ** 2 / (2 * n)) / (1 + 1.959963984540054 ** 2 / n);
 CREATE OR REPLACE TEMP MACRO wilson_low(share, n) AS
-    CASE WHEN n > 0 THEN greatest(0.0, wilson_centre(share, n) - wilson_half(share, n)) END;
+    CASE
+        WHEN n > 0 AND share > 0 THEN greatest(0.0, wilson_centre(share, n) - wilson_half(share, n))
+        WHEN n > 0 THEN 0.0
+    END;
 CREATE OR REPLACE TEMP MACRO wilson_high(share, n) AS
-    CASE WHEN n > 0 THEN least(1.0, wilson_centre(share, n) + wilson_half(share, n)) END;
+    CASE
+        WHEN n > 0 AND share < 1 THEN least(1.0, wilson_centre(share, n) + wilson_half(share, n))
+        WHEN n > 0 THEN 1.0
+    END;
 
 -- Squared deviations of a union of samples from their common mean, without the cancellation that subtracting squares
 -- of large sums brings: Chan, Golub and LeVeque (1979). The lists hold one element for each sample that is not empty.

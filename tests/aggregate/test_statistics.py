@@ -1,0 +1,208 @@
+"""Published and exactly known numbers."""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+DAY = "granularity = 'day' AND category IS NULL"
+
+
+@pytest.mark.parametrize(("n", "half_width"), [(10, 22.7), (30, 13.9), (100, 7.8), (300, 4.5), (500, 3.5), (1000, 2.5)])
+def test_wilson_half_width_of_four_in_five(bench, n, half_width):
+    metric = bench.metric(metric_type="boolean", aggregation="rate")
+    bench.put(bench.value(number % 5 != 0) for number in range(n))
+    bench.aggregate(metric)
+    row = bench.one(DAY)
+    assert (row["value"], row["event_count"], row["interval_method"]) == (0.8, n, "wilson")
+    assert 50 * (row["interval_high"] - row["interval_low"]) == pytest.approx(half_width, abs=0.05)
+
+
+def test_wilson_of_nothing_seen_still_allows_something(bench):
+    metric = bench.metric(metric_type="boolean", aggregation="rate")
+    bench.put(bench.value(False) for _ in range(500))
+    bench.aggregate(metric)
+    row = bench.one(DAY)
+    assert (row["value"], row["interval_low"]) == (0.0, 0.0)
+    assert row["interval_high"] == pytest.approx(0.0076, abs=5e-5)
+
+
+def test_student_interval_of_three_values(bench):
+    bench.put(bench.value(number) for number in (1.0, 2.0, 3.0))
+    bench.aggregate(bench.metric())
+    row = bench.one(DAY)
+    half = (
+        0.95 / math.sqrt(2 * 0.975 * 0.025) / math.sqrt(3)
+    )  # Student's t has a closed form for two degrees of freedom
+    assert (row["interval_low"], row["interval_high"]) == pytest.approx((2 - half, 2 + half), rel=1e-12)
+
+
+def test_one_value_has_no_interval_and_no_deviation(bench):
+    metrics = [bench.metric("a"), bench.metric("s", aggregation="stddev"), bench.metric("p", aggregation="median")]
+    bench.put(bench.value(4.0, key=metric.key) for metric in metrics)
+    bench.aggregate(*metrics)
+    rows = {row["metric_key"]: (row["value"], row["interval_method"]) for row in bench.periods("granularity = 'day'")}
+    assert rows == {"a": (4.0, "none"), "s": (None, "none"), "p": (4.0, "none")}
+
+
+def test_deviation_of_large_numbers_close_together_does_not_cancel(bench):
+    numbers = [1.7e15 + n for n in range(4)]
+    start = datetime(2026, 3, 10, tzinfo=UTC)
+    bench.put(bench.value(number, at=start.replace(hour=hour)) for hour, number in enumerate(numbers))
+    bench.aggregate(bench.metric(aggregation="stddev"))
+    assert bench.one(DAY)["value"] == pytest.approx(math.sqrt(5 / 3))
+
+
+def test_nothing_evaluated_is_a_count_of_zero_and_else_unknown(bench):
+    aggregations = ("count", "sum", "avg", "min", "stddev", "median", "count_distinct")
+    metrics = [bench.metric(name, aggregation=name) for name in aggregations]
+    bench.put(bench.value(status="error", key=metric.key) for metric in metrics)
+    bench.aggregate(*metrics)
+    rows = {row["metric_key"]: row for row in bench.periods("granularity = 'day'")}
+    assert {name: row["value"] for name, row in rows.items()} == dict.fromkeys(aggregations, None) | {
+        "count": 0.0,
+        "count_distinct": 0.0,
+    }
+    assert {(row["coverage"], row["interval_method"], row["estimated"]) for row in rows.values()} == {
+        (0.0, "none", False)
+    }
+
+
+def test_a_metric_that_applies_to_nothing_has_no_coverage(bench):
+    bench.put([bench.value(status="not_applicable")])
+    bench.aggregate(bench.metric())
+    assert bench.one(DAY)["coverage"] is None
+
+
+def test_what_leaves_the_range_of_a_double_is_unknown_never_infinite(bench):
+    aggregations = ("sum", "avg", "stddev", "median", "max")
+    metrics = [bench.metric(name, aggregation=name) for name in aggregations]
+    bench.put(bench.value(number, key=name) for name in aggregations for number in (1.7e308, 1.7e308, -1.0))
+    bench.aggregate(*metrics)
+    rows = {row["metric_key"]: row for row in bench.periods("granularity = 'day'")}
+    assert {name: row["value"] for name, row in rows.items()} == {
+        "sum": None, "avg": None, "stddev": None, "median": 1.7e308, "max": 1.7e308,
+    }  # fmt: skip
+    assert {row["event_count"] for row in rows.values()} == {3}
+    floats = [x for row in bench.periods() for x in row.values() if isinstance(x, float)]
+    assert all(map(math.isfinite, floats))
+
+
+def test_the_mode_of_a_tie_is_the_first_label(bench):
+    bench.put(bench.value(label) for label in ("b", "a", "c", "b", "a"))
+    bench.aggregate(bench.metric(metric_type="categorical", aggregation="count"))
+    assert bench.one(DAY)["value_text"] == "a"
+
+
+def test_a_label_counts_once_in_a_conversation_and_shares_may_exceed_one(bench):
+    bench.put(bench.value(labels) for labels in (["a", "b", "a"], ["a"], []))
+    bench.aggregate(bench.metric(metric_type="categorical", aggregation="count", multi_label=True))
+    rows = {row["category"]: (row["value"], row["share"]) for row in bench.periods("granularity = 'day'")}
+    assert rows == {None: (3.0, None), "a": (2.0, pytest.approx(2 / 3)), "b": (1.0, pytest.approx(1 / 3))}
+
+
+@pytest.mark.parametrize(
+    ("fields", "label"),
+    [
+        ({}, "all"),
+        ({"cap": 10}, "recent"),
+        ({"cap": 10, "selection": "stratified"}, "stratified"),
+        ({"sampling_rate": 0.1, "selection": "hash"}, "hash"),
+        ({"extraction_mode": "ai_query", "ai_query_prompt": "?"}, "recent"),
+        ({"extraction_mode": "python", "python_file": "f.py", "selection": "hash"}, "hash"),
+    ],
+)
+def test_selection_is_named(bench, fields, label):
+    bench.put([bench.value(1.0)])
+    bench.aggregate(bench.metric(**fields))
+    assert bench.one(DAY)["selection"] == label
+
+
+def test_totals_under_a_cap_are_estimated_and_say_so(bench):
+    metrics = [bench.metric("count", aggregation="count", cap=50), bench.metric("sum", aggregation="sum", cap=50)]
+    for metric in metrics:
+        bench.put(bench.value(2.0, key=metric.key) for _ in range(40))
+        bench.put(bench.value(status="not_applicable", key=metric.key) for _ in range(10))
+        bench.put(bench.value(status="over_cap", key=metric.key) for _ in range(50))
+    bench.aggregate(*metrics)
+    count, total = bench.periods("granularity = 'day'")
+    # Half were looked at; a fifth of those are outside the metric's scope, and so is, most likely, a fifth of the rest.
+    assert (count["value"], count["event_count"], count["estimated"]) == (80.0, 40, True)
+    assert (total["value"], total["value_sum"], total["estimated"]) == (160.0, 80.0, True)
+    assert 40 <= count["interval_low"] < 80 < count["interval_high"] <= 90
+    assert total["interval_low"] < 160 < total["interval_high"]
+
+
+def test_a_cap_that_left_nothing_out_changes_nothing(bench):
+    bench.put(bench.value(2.0) for _ in range(5))
+    bench.aggregate(bench.metric(aggregation="count", cap=50))
+    row = bench.one(DAY)
+    assert (row["value"], row["estimated"], row["interval_method"]) == (5.0, False, "none")
+
+
+def test_a_count_of_which_nothing_was_looked_at_is_unknown(bench):
+    bench.put([bench.value(status="over_budget")])
+    bench.aggregate(bench.metric(aggregation="count"))
+    row = bench.one(DAY)
+    assert (row["value"], row["estimated"], row["interval_method"]) == (None, True, "none")
+
+
+def test_estimated_totals_cover_the_truth_as_often_as_they_say(bench):
+    """300 days of 200 conversations, of which 60 were drawn by chance: some 95 % of the intervals hold the truth."""
+    chance = random.Random(7)
+    metrics = [bench.metric("count", aggregation="count"), bench.metric("sum", aggregation="sum")]
+    truth = {}
+    values = []
+    for day in range(300):
+        start = datetime.fromtimestamp(1_700_006_400 + day * 86_400, UTC)
+        population = [chance.gauss(5, 2) if chance.random() < 0.7 else None for _ in range(200)]
+        kept = [x for x in population if x is not None]
+        truth[start] = {"count": len(kept), "sum": sum(kept)}
+        drawn = set(chance.sample(range(200), 60))
+        for metric in metrics:
+            for place, x in enumerate(population):
+                status = "not_sampled" if place not in drawn else "not_applicable" if x is None else "ok"
+                values.append(bench.value(x if status == "ok" else None, key=metric.key, at=start, status=status))
+    bench.put(values)
+    bench.aggregate(*metrics)
+    held = {"count": 0, "sum": 0}
+    for row in bench.periods("granularity = 'day'"):
+        held[row["metric_key"]] += (
+            row["interval_low"] <= truth[row["period_start"]][row["metric_key"]] <= row["interval_high"]
+        )
+    assert all(0.91 * 300 <= count <= 0.99 * 300 for count in held.values()), held
+
+
+def test_fifty_metrics_over_twenty_thousand_values_take_a_fixed_number_of_queries(bench):
+    """The work is set-based: more metrics and values make queries larger, not more numerous."""
+    kinds = ["count", "sum", "avg", "median", "count_distinct"]
+    metrics = [bench.metric(f"m{number}", aggregation=kinds[number % 5]) for number in range(50)]
+    bench.put(bench.value(float(number), key=f"m{number % 50}") for number in range(20_000))
+    report = bench.aggregate(*metrics)
+    assert (len(report.metrics), report.added) == (50, 100)
+    assert {row["event_count"] for row in bench.periods()} == {400}
+
+    bench.put(bench.value(float(number), key=f"m{number % 50}") for number in range(50))
+    many = statements(lambda: bench.aggregate(*metrics))
+    bench.put([bench.value(1.0, key="m0")])
+    assert statements(lambda: bench.aggregate(*metrics)) == many < 60
+
+
+def statements(work) -> int:
+    """How many statements DuckDB is given."""
+    calls = []
+
+    def watch(_frame, event, function):
+        if event == "c_call" and function.__name__ == "execute":
+            calls.append(function)
+
+    sys.setprofile(watch)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return len(calls)
