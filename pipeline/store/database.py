@@ -136,7 +136,8 @@ class Store:
         except (duckdb.IOException, duckdb.ConnectionException, duckdb.SerializationException) as error:
             raise StoreUnavailableError(f"Cannot open the database {path}: {_first_line(error)}") from error
         try:
-            con.execute("SET TimeZone = 'UTC'")  # not accepted as a start-up option
+            con.execute("SET TimeZone = 'UTC'")  # not accepted as a start-up option, and neither is the next
+            con.execute("SET enable_progress_bar = FALSE")  # DuckDB would print over ours
             yield con
         except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
             raise StoreUnavailableError(
