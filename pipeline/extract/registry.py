@@ -16,6 +16,20 @@ from pipeline.store import load_sql, run_script
 _SQL = "pipeline.extract.sql"
 
 
+def stored_definitions(
+    con: duckdb.DuckDBPyConnection, workspace_id: str
+) -> tuple[dict[str, StoredDefinition], dict[str, StoredDefinition]]:
+    """The newest version of every key that was ever defined, and of those that are in force."""
+    latest: dict[str, StoredDefinition] = {}
+    in_force: dict[str, StoredDefinition] = {}
+    query = load_sql(_SQL, "latest_definitions")
+    for key, version, metric_type, body, ended in con.execute(query, {"workspace_id": workspace_id}).fetchall():
+        latest[key] = StoredDefinition(version, metric_type, json.loads(body))
+        if not ended:
+            in_force[key] = latest[key]
+    return latest, in_force
+
+
 def sync_definitions(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog: Catalog) -> Catalog:
     """Enter new and edited definitions and end those that are gone. Call it inside a transaction.
 
@@ -24,13 +38,7 @@ def sync_definitions(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog:
     Returns:
         The catalog without definitions whose type is not the one that their key has had; each is a problem of it.
     """
-    latest: dict[str, StoredDefinition] = {}
-    in_force: dict[str, StoredDefinition] = {}
-    query = load_sql(_SQL, "latest_definitions")
-    for key, version, metric_type, body, ended in con.execute(query, {"workspace_id": workspace_id}).fetchall():
-        latest[key] = StoredDefinition(version, metric_type, json.loads(body))
-        if not ended:
-            in_force[key] = latest[key]
+    latest, in_force = stored_definitions(con, workspace_id)
     catalog = refuse_type_changes(catalog, latest)
     changes = [change for change in diff(catalog, in_force) if change.key in catalog.by_key or change.kind == "removed"]
     if not changes:

@@ -1,0 +1,109 @@
+"""Talking to people and to programs: tables and JSON on standard output, progress and complaints on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+BROKEN_PIPE = 141
+_WIDTH = 200
+"""Columns where no terminal says how many there are."""
+
+Json = Annotated[bool, typer.Option("--json", help="JSON on standard output, for programs.")]
+
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        raise typer.Exit(BROKEN_PIPE)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return _Output(stderr=stderr, width=None if stream.isatty() else _WIDTH, highlight=False, soft_wrap=False)
+
+
+def emit(text: str | Text) -> None:
+    """Print lines for people, as they are."""
+    _console(stderr=False).print(text, markup=False, soft_wrap=True)
+
+
+def emit_json(document: Any) -> None:
+    """Print one JSON document; instants are RFC 3339 in UTC."""
+    sys.stdout.write(
+        orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=_plain).decode() + "\n"
+    )
+
+
+def emit_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
+    """Print a table; numbers stand to the right, missing values are empty."""
+    cells = [list(row) for row in rows]
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(columns):
+        numeric = any(isinstance(row[index], int | float) for row in cells)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(_shown(value)) for value in row))
+    _console(stderr=False).print(table)
+
+
+def complain(text: str) -> None:
+    """Print one line on standard error."""
+    line = " ".join(text.split())
+    _console(stderr=True).print(Text.assemble(("metric-store: ", "bold red"), line), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Tell a person something on standard error, where it cannot spoil output for programs."""
+    _console(stderr=True).print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A progress display on standard error; nothing is drawn where standard error is not a terminal."""
+    console = _console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as display:
+        yield display
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Say on standard error what is being done; on a terminal, with a spinner until it is done."""
+    console = _console(stderr=True)
+    if console.is_terminal:
+        with console.status(text):
+            yield
+    else:
+        note(f"{text}…")
+        yield
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        case int():
+            return f"{value:,}"
+        case list() | tuple() | set() | frozenset():
+            return ", ".join(map(_shown, value))
+        case _:
+            return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    return str(value)

@@ -1,0 +1,157 @@
+"""`list`, `get` and `trend`: reading published numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.aggregate import queries
+from pipeline.catalog import load_catalog
+from pipeline.cli import instants
+from pipeline.cli.console import Json, emit, emit_json, emit_table
+from pipeline.settings import Settings, load_settings
+from pipeline.store import Store
+
+
+class Traffic(StrEnum):
+    """Whose conversations."""
+
+    PRODUCTION = "production"
+    SIMULATION = "simulation"
+    ALL = "all"
+
+
+class Grain(StrEnum):
+    """Length of a period."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+TrafficOption = Annotated[Traffic, typer.Option(help="`all` shows each class on its own, never mixed.")]
+ServiceOption = Annotated[str | None, typer.Option(help="One service; default over all of them.")]
+Key = Annotated[str, typer.Argument(help="The metric's key.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(name="list")(list_metrics)
+    app.command()(get)
+    app.command()(trend)
+
+
+def list_metrics(
+    traffic: TrafficOption = Traffic.PRODUCTION,
+    service: ServiceOption = None,
+    grain: Annotated[Grain | None, typer.Option(help="Default: each metric's own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The newest number of every metric."""
+    store = Store(load_settings())
+    with store.read() as con:
+        rows = queries.latest(
+            con,
+            store.workspace_id,
+            granularity=None if grain is None else grain.value,
+            traffic=traffic.value,
+            service_id=service,
+            limit=_UNLIMITED,
+        )
+    if as_json:
+        emit_json(rows)
+    else:
+        emit_table(["metric", *_COLUMNS], [(row["metric_key"], *_cells(row)) for row in rows])
+
+
+def get(
+    key: Key,
+    start: Annotated[str | None, typer.Option("--from", help=instants.HELP)] = None,
+    end: Annotated[str | None, typer.Option("--to", help=instants.HELP)] = None,
+    grain: Annotated[Grain, typer.Option(help="Length of the periods.")] = Grain.DAY,
+    service: ServiceOption = None,
+    traffic: TrafficOption = Traffic.PRODUCTION,
+    as_known_at: Annotated[
+        str | None, typer.Option(help="The rows as they stood at this instant, before later corrections.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The periods of one metric, newest first."""
+    settings = load_settings()
+    store = Store(settings)
+    with store.read() as con:
+        rows = queries.history(
+            con,
+            store.workspace_id,
+            _known(key, settings),
+            granularity=grain.value,
+            date_from=instants.instant(start, settings) if start else None,
+            date_to=instants.instant(end, settings) if end else None,
+            traffic=traffic.value,
+            service_id=service,
+            as_known_at=instants.instant(as_known_at, settings) if as_known_at else None,
+            categories=True,
+            limit=_UNLIMITED if start else 90,
+        )
+    if as_json:
+        emit_json(rows)
+    else:
+        emit_table(["category", *_COLUMNS], [(row["category"], *_cells(row)) for row in rows])
+
+
+def trend(
+    key: Key,
+    days: Annotated[int, typer.Option(min=1, max=365)] = 30,
+    service: ServiceOption = None,
+    traffic: TrafficOption = Traffic.PRODUCTION,
+    as_json: Json = False,
+) -> None:
+    """A chart of one metric's last days; a day without values is a gap, not a zero."""
+    settings = load_settings()
+    store = Store(settings)
+    with store.read() as con:
+        rows = queries.trend(
+            con,
+            store.workspace_id,
+            _known(key, settings),
+            zone=settings.zone,
+            days=days,
+            traffic=traffic.value,
+            service_id=service,
+        )
+    if as_json:
+        emit_json(rows)
+        return
+    from pipeline.cli.chart import draw
+
+    emit(draw(key, rows, settings.zone))
+
+
+_UNLIMITED = 1_000_000
+_COLUMNS = ("period", "traffic", "value", "unit", "n", "eligible", "coverage", "interval", "revision")
+
+
+def _known(key: str, settings: Settings) -> str:
+    return load_catalog(settings).get(key).key
+
+
+def _cells(row: dict[str, Any]) -> Sequence[Any]:
+    low, high = row["interval_low"], row["interval_high"]
+    return (
+        _period(row),
+        row["traffic"],
+        row["value_text"] if row["value_text"] is not None else row["value"],
+        row["unit"],
+        row["event_count"],
+        row["eligible_count"],
+        None if row["coverage"] is None else f"{row['coverage']:.1%}",
+        None if low is None else f"{low:.4g} to {high:.4g}",
+        row["revision"],
+    )
+
+
+def _period(row: dict[str, Any]) -> str:
+    start = row["period_start"]
+    return f"{start:%F}" if row["granularity"] == "day" else f"{start:%F %H:%M}"

@@ -1,0 +1,208 @@
+"""`ingest`, `run` and `backfill`: what changes the store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from pipeline import hourly
+from pipeline.catalog import load_catalog
+from pipeline.cli import instants
+from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, progress
+from pipeline.extract import ExtractReport, MetricOutcome
+from pipeline.ingest import IngestProgress, IngestReport
+from pipeline.ingest import ingest as ingest_files
+from pipeline.settings import load_settings
+from pipeline.store import Store
+from pipeline.window import Window, floor_hour
+
+Keys = Annotated[list[str] | None, typer.Option("--metric", help="Only this metric and what it reads; repeatable.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(ingest)
+    app.command()(run)
+    app.command()(backfill)
+
+
+def ingest(
+    urls: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders or URLs; default the landing folder.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Key of the source mapping for all of them.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read new and changed files into events and conversations. Exit code 1 when a file could not be read."""
+    settings = load_settings()
+    store, catalog = Store(settings), load_catalog(settings)
+    with progress() as display:
+        report = ingest_files(
+            store, catalog, settings, urls=urls or None, source=source, on_progress=_file_progress(display)
+        )
+    if as_json:
+        emit_json(_ingest_document(report))
+    else:
+        _show_ingest(report)
+    _end(report, ())
+
+
+def run(
+    at: Annotated[str | None, typer.Option(help="Start of the hour to run; default the hour in progress.")] = None,
+    keys: Keys = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and asked; write nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Ingest, extract, aggregate and publish one hour. Exit code 1 when a metric or a file failed."""
+    settings = load_settings()
+    start = instants.hour(at, settings) if at else floor_hour(datetime.now(UTC))
+    store, catalog = Store(settings), load_catalog(settings)
+    with progress() as display:
+        metrics = display.add_task("Metrics", total=len(catalog.select(keys)))
+        report = hourly.run_hour(
+            store,
+            catalog,
+            settings,
+            instants.window_of(start, settings),
+            keys=keys,
+            dry_run=dry_run,
+            on_ingest=_file_progress(display),
+            on_metric=lambda outcome: display.update(metrics, advance=1, description=outcome.key),
+        )
+    _present(report, as_json=as_json, dry_run=dry_run)
+
+
+def backfill(
+    start: Annotated[str, typer.Option("--from", help=f"First hour. {instants.HELP}")],
+    end: Annotated[str, typer.Option("--to", help="Hour after the last.")],
+    keys: Keys = None,
+    as_json: Json = False,
+) -> None:
+    """Run every hour of a range, oldest first, each with a window of its own. Exit code 1 when anything failed."""
+    settings = load_settings()
+    windows = list(
+        Window.each_hour(instants.hour(start, settings), instants.hour(end, settings), settings.window_hours)
+    )
+    if not windows:
+        raise typer.BadParameter("--to must be at least an hour after --from.")
+    store, catalog = Store(settings), load_catalog(settings)
+    catalog.select(keys)  # an unknown key is said before anything is done
+    with progress() as display:
+        hours = display.add_task("Hours", total=len(windows))
+        report = hourly.backfill(
+            store,
+            catalog,
+            settings,
+            windows,
+            keys=keys,
+            on_ingest=_file_progress(display),
+            on_window=lambda done: display.update(hours, advance=1, description=f"{done.window.hour:%F %H:%M}"),
+        )
+    _present(report, as_json=as_json, dry_run=False)
+
+
+def _file_progress(display: Progress) -> Callable[[IngestProgress], None]:
+    files = display.add_task("Files", total=None)
+
+    def show(at: IngestProgress) -> None:
+        display.update(files, total=at.files_total, completed=at.files_done, description=f"{at.record_count:,} records")
+
+    return show
+
+
+def _present(report: hourly.RunReport, *, as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        emit_json(
+            {
+                "dry_run": dry_run,
+                "ingest": report.ingest and _ingest_document(report.ingest),
+                "windows": [_window_document(extracted) for extracted in report.extracts],
+                "periods": report.aggregate
+                and {name: getattr(report.aggregate, name) for name in ("added", "changed", "unchanged", "superseded")},
+            }
+        )
+    else:
+        if report.ingest is not None:
+            _show_ingest(report.ingest)
+        _show_metrics(report.extracts, dry_run=dry_run)
+        if report.aggregate is not None:
+            emit(
+                f"Period rows: {report.aggregate.added:,} new, {report.aggregate.changed:,} revised, "
+                f"{report.aggregate.unchanged:,} unchanged. Published."
+            )
+    _end(report.ingest, report.failed)
+
+
+def _show_ingest(report: IngestReport) -> None:
+    emit(
+        f"{len(report.files)} files read, {report.unchanged_count} unchanged; {report.event_count:,} new events, "
+        f"{report.duplicate_count:,} already there, {report.rejected_count:,} refused; "
+        f"{report.conversation_count:,} conversations assembled."
+    )
+    if report.rejected_count:
+        emit("`metric-store status` says why records were refused.")
+
+
+def _show_metrics(extracts: Sequence[ExtractReport], *, dry_run: bool) -> None:
+    """One line for each metric, summed over the windows."""
+    by_key: dict[str, list[MetricOutcome]] = {}
+    for extracted in extracts:
+        for outcome in extracted.outcomes:
+            by_key.setdefault(outcome.key, []).append(outcome)
+    rows = []
+    for key, outcomes in by_key.items():
+        states: Counter[str] = Counter()
+        for outcome in outcomes:
+            states.update(outcome.states)
+        rows.append(
+            (
+                key,
+                sum(outcome.eligible for outcome in outcomes),
+                sum(outcome.reused for outcome in outcomes),
+                sum(outcome.computed for outcome in outcomes),
+                ", ".join(f"{state} {count:,}" for state, count in states.most_common() if count),
+                sum(outcome.calls for outcome in outcomes) or None,
+                sum(outcome.cost_usd for outcome in outcomes) or None,
+            )
+        )
+    emit_table(["metric", "eligible", "reused", "to do" if dry_run else "computed", "states", "calls", "USD"], rows)
+
+
+def _ingest_document(report: IngestReport) -> dict[str, object]:
+    return {
+        "files": [asdict(file) for file in report.files],
+        "unchanged_count": report.unchanged_count,
+        "record_count": report.record_count,
+        "event_count": report.event_count,
+        "duplicate_count": report.duplicate_count,
+        "rejected_count": report.rejected_count,
+        "conversation_count": report.conversation_count,
+    }
+
+
+def _window_document(extracted: ExtractReport) -> dict[str, object]:
+    return {
+        "run_id": extracted.run_id,
+        "window_start": extracted.window.start,
+        "window_end": extracted.window.end,
+        "metrics": [asdict(outcome) for outcome in extracted.outcomes],
+    }
+
+
+def _end(ingested: IngestReport | None, failed: Sequence[MetricOutcome]) -> None:
+    """Name what failed on standard error, and leave with exit code 1 if anything did."""
+    files = ingested.failed if ingested else ()
+    for file in files:
+        complain(f"{file.url}: {file.failure}")
+    for key, failure in {outcome.key: outcome.failure for outcome in failed}.items():
+        complain(f"{key} failed: {failure}")
+    if files or failed:
+        raise typer.Exit(1)
