@@ -113,6 +113,8 @@ def _advice(detail: ErrorDetails, model: type[BaseModel]) -> str:
             return f"{hint}one of {context['expected']}"
         case "string_pattern_mismatch" if context["pattern"] == r"^[a-z][a-z0-9_]*$":
             return "write lower-case letters, digits and underscores, beginning with a letter"
+        case "string_pattern_mismatch" if context["pattern"].endswith(r"\.py$"):
+            return "write a path below definitions/python/ that ends in .py"
         case "value_error":
             return message.removeprefix("Value error, ")
         case _:

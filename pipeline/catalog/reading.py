@@ -27,7 +27,7 @@ from ruamel.yaml.events import (
 from pipeline.catalog.catalog import Problem
 
 MAX_BYTES = 5 * 2**20
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 MAX_DEPTH = 32
 
 Place = tuple[str | int, ...]
