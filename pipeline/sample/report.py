@@ -62,7 +62,7 @@ class Headline:
         event_count: n, the values that entered.
         change: less the day before; None when there is none, or for a total when that day is not whole.
         verdict: better or worse by the metric's goal; None without a change or a goal.
-        clear: the two intervals do not overlap.
+        clear: the two intervals do not overlap; None when there are not two.
     """
 
     key: str
@@ -79,7 +79,7 @@ class Headline:
     interval_method: str
     change: float | None
     verdict: str | None
-    clear: bool
+    clear: bool | None
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class DemoSummary:
     Attributes:
         until: the end of the last hour that is done.
         day: start of the last whole day before that, the one of `headlines`; None when there is none.
-        restated: largest relative change first, whole days before hours.
+        restated: days before hours, headlines before other metrics, then the largest relative change first.
     """
 
     until: datetime | None
@@ -158,6 +158,7 @@ def demo_summary(con: duckdb.DuckDBPyConnection, workspace_id: str, *, since: da
     until, day, previous_is_whole = _rows(con, "horizon", scope)[0]
     end = until or datetime.now(UTC)
     headlines = [_headline(row, previous_is_whole) for row in _rows(con, "headlines", {**scope, "day": day})]
+    restated = [Restated(*row) for row in _rows(con, "restated", {**scope, "since": since, "until": end})]
     states = _states(_rows(con, "states", scope)[0])
     return DemoSummary(
         until=until,
@@ -165,7 +166,7 @@ def demo_summary(con: duckdb.DuckDBPyConnection, workspace_id: str, *, since: da
         refused=tuple(Refused(*row) for row in _rows(con, "refused", scope)),
         traffic=tuple(Traffic(*row) for row in _rows(con, "traffic", {**scope, "until": end})),
         headlines=tuple(sorted(headlines, key=_importance)[:SHOWN]),
-        restated=tuple(Restated(*row) for row in _rows(con, "restated", {**scope, "since": since, "until": end})),
+        restated=tuple(sorted(restated, key=lambda row: (row.granularity != "day", _rank(row.key)))),
         states=states,
         next_steps=_next_steps(headlines, states),
     )
@@ -197,13 +198,16 @@ def _headline(row: tuple[Any, ...], previous_is_whole: bool) -> Headline:
         interval_method=method,
         change=change,
         verdict=None if better is None else "better" if better else "worse",
-        clear=None not in bounds and (low > previous_high or high < previous_low),
+        clear=None if change is None or None in bounds else low > previous_high or high < previous_low,
     )
 
 
+def _rank(key: str) -> int:
+    return HEADLINES.index(key) if key in HEADLINES else len(HEADLINES)
+
+
 def _importance(headline: Headline) -> tuple[bool, int, str]:
-    rank = HEADLINES.index(headline.key) if headline.key in HEADLINES else len(HEADLINES)
-    return (headline.event_count == 0, rank, headline.key)
+    return (headline.event_count == 0, _rank(headline.key), headline.key)
 
 
 def _states(row: tuple[Any, ...]) -> States:
@@ -216,7 +220,7 @@ def _next_steps(headlines: list[Headline], states: States) -> tuple[NextStep, ..
     shown = next((headline.key for headline in sorted(headlines, key=_importance) if headline.change is not None), None)
     steps = []
     if shown is not None:
-        steps.append(NextStep(f"metric-store trend {shown} --days 2", "the same number over time, in the terminal"))
+        steps.append(NextStep(f"metric-store trend {shown} --days 3", "the same number over time, in the terminal"))
     steps.append(NextStep("metric-store dev", "Dagster's page: schedule, backfill, one button for each metric"))
     if states.counts.get("no_model"):
         steps.append(

@@ -141,7 +141,7 @@ def test_headline_is_the_rate_of_the_labels(ran: Ran) -> None:
 def test_a_total_is_not_compared_with_half_a_day(ran: Ran) -> None:
     calls = ran.headline("sample_calls")
     assert calls.value == calls.event_count > 0
-    assert (calls.change, calls.verdict, calls.clear) == (None, None, False)
+    assert (calls.change, calls.verdict, calls.clear) == (None, None, None)
 
 
 def test_the_verdict_follows_the_goal(ran: Ran) -> None:

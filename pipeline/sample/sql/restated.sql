@@ -30,7 +30,6 @@ WHERE
     AND a.period_end <= $until
     AND (a.value IS DISTINCT FROM b.value OR a.event_count <> b.event_count)
 ORDER BY
-    a.granularity = 'day' DESC,
     abs(a.value - b.value) / nullif(abs(b.value), 0) DESC NULLS LAST,
     a.metric_key,
     a.period_start
