@@ -45,6 +45,17 @@ def last_local_days(now: datetime, days: int, zone: ZoneInfo) -> list[Span]:
     return [local_day(today - timedelta(days=back), zone) for back in range(days - 1, -1, -1)]
 
 
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """The same instants in as few spans as possible, oldest first."""
+    result: list[Span] = []
+    for start, end in sorted(spans):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((start, end))
+    return result
+
+
 def register_spans(con: duckdb.DuckDBPyConnection, name: str, spans: Sequence[Span]) -> None:
     """Make spans readable on the connection under a name, with columns span_start and span_end."""
     instant = pa.timestamp("us", tz="UTC")

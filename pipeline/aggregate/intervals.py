@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.aggregate.plan import QUANTILES
 
@@ -32,17 +33,23 @@ def register_ranks(con: duckdb.DuckDBPyConnection) -> None:
     whatever the distribution, since the number of values below it is binomial (Conover, Practical Nonparametric
     Statistics, 3.2). Ranks 0 and n + 1 say that a sample of this size has no such bound.
     """
-    from scipy.stats import binom
-
     sizes = _numbers(
         con, "SELECT DISTINCT event_count FROM merged JOIN plan USING (plan_id) WHERE quantile IS NOT NULL"
     )
     quantiles = sorted(set(QUANTILES.values()))
-    n = pa.array([size for _ in quantiles for size in sizes], pa.int64())
+    n = pa.array([size for _ in quantiles for size in sizes.to_pylist()], pa.int64())
     quantile = pa.array([quantile for quantile in quantiles for _ in sizes], pa.float64())
-    low_rank = pa.array(binom.ppf(_TAIL, n, quantile), pa.float64()).cast(pa.int64())
-    high_rank = pa.array(binom.ppf(1 - _TAIL, n, quantile) + 1, pa.float64()).cast(pa.int64())
+    low_rank, below_high_rank = (_binomial_quantile(tail, n, quantile) for tail in (_TAIL, 1 - _TAIL))
+    high_rank = pc.add(below_high_rank, 1)
     con.register("ranks", pa.table({"n": n, "quantile": quantile, "low_rank": low_rank, "high_rank": high_rank}))
+
+
+def _binomial_quantile(probability: float, n: pa.Array, share: pa.Array) -> pa.Array:
+    if not len(n):
+        return n  # most catalogs have no percentile, and scipy.stats takes seconds to import
+    from scipy.stats import binom
+
+    return pa.array(binom.ppf(probability, n, share), pa.float64()).cast(pa.int64())
 
 
 def _numbers(con: duckdb.DuckDBPyConnection, query: str) -> pa.Array:

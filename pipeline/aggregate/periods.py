@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import duckdb
 import pyarrow as pa
 
-from pipeline.aggregate.calendar import local_day_of, local_days, register_spans
+from pipeline.aggregate.calendar import joined, local_day_of, local_days, register_spans
 from pipeline.aggregate.intervals import register_ranks, register_student
 from pipeline.aggregate.plan import Plans
 from pipeline.catalog.catalog import Catalog
@@ -106,6 +106,8 @@ def aggregate(
     with store.transaction() as con:
         run_script(con, load_sql(SQL, "macros"))
         plans = _take_stale(con, store.workspace_id, catalog, settings, keys)
+        if not plans.plans:
+            return AggregateReport(unknown=tuple(plans.unknown))
         _enter_values(con, plans, settings)
         run_script(con, load_sql(SQL, "parts"))
         run_script(con, load_sql(SQL, "merge"))
@@ -158,16 +160,13 @@ def _enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, settings: Settin
     register_spans(con, "days", days)
     run_script(con, load_sql(SQL, "scope"))
 
-    parameters: dict[str, object] = {
-        "workspace_id": plans.workspace_id,
-        "since": min((start for start, _ in days), default=None),
-        "until": max((end for _, end in days), default=None),
-    }
+    workspace = {"workspace_id": plans.workspace_id}
     run_script(con, load_sql(SQL, "event_observed_table"))
     for metrics in plans.event_batches():
         create_event_values(con, metrics)
-        run_script(con, load_sql(SQL, "event_observed"), parameters)
-    run_script(con, load_sql(SQL, "entered"), parameters)
+        for since, until in joined(days):  # an event of last year must not have the whole year read
+            run_script(con, load_sql(SQL, "event_observed"), {**workspace, "since": since, "until": until})
+    run_script(con, load_sql(SQL, "entered"), {**workspace, "since": days[0][0], "until": days[-1][1]})
 
 
 def _instants(con: duckdb.DuckDBPyConnection, query: str) -> list[datetime]:

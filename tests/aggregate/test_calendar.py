@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.aggregate.calendar import last_local_days, local_day, local_day_of, local_days
+from pipeline.aggregate.calendar import joined, last_local_days, local_day, local_day_of, local_days
 from pipeline.window import floor_hour
 
 ZONES = [
@@ -67,3 +67,8 @@ def test_last_days_end_with_today():
     days = last_local_days(now, 3, ZoneInfo("Europe/Berlin"))
     assert [end - start for start, end in days] == [timedelta(hours=24), timedelta(hours=23), timedelta(hours=24)]
     assert days[-1][0] <= now < days[-1][1]
+
+
+def test_spans_that_meet_become_one():
+    days = [local_day(date(2026, 3, day), ZoneInfo("UTC")) for day in (5, 1, 2, 5)]
+    assert joined(days) == [(days[1][0], days[2][1]), days[0]]
