@@ -120,6 +120,7 @@ class _Scene:
         self.style = rng.choices(("warm", "plain", "curt"), (45, 40, 15))[0]
         self.leaves_at = rng.randrange(2, 7) if rng.random() < CALLER_LEAVES else None
         self.wants_person = rng.random() < ASKS_FOR_A_PERSON
+        self.hasty = channel == "sms" and rng.random() < 0.5
         self.user_turns = 0
         self.care = 0
         self.insured: bool | None = None
@@ -282,7 +283,7 @@ class _Scene:
         self.user_turns += 1
         if self.channel == "voice" and self.rng.random() < 0.12:
             text = f"{self.rng.choice(('Um...', 'Uh,', 'Well,'))} {text}"
-        elif self.channel == "sms" and self.rng.random() < 0.5:
+        elif self.hasty:
             text = text.lower().rstrip(".")
         self._say("user", state, text, mood)
 
