@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -21,35 +21,53 @@ from pipeline.store import load_sql
 Evaluate = Callable[[RunContext, Sequence[CappedWork]], Mapping[str, CappedResult]]
 
 
-def choose(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> list[CappedWork]:
-    """The planned work of each metric, taken out of the temporary tables before the connection closes."""
-    query = load_sql(SQL, "chosen")
-    return [CappedWork(m, con.sql(query, params={"metric_key": m.key}).to_arrow_table()) for m in metrics]
+@dataclass(frozen=True)
+class PlannedWork:
+    """The chosen conversations of one metric, and its outcome as far as planning decided it."""
+
+    outcome: MetricOutcome
+    work: CappedWork
 
 
-def evaluate_capped(
-    run: RunContext, work: Sequence[CappedWork], planned: Mapping[str, MetricOutcome]
-) -> Iterator[MetricOutcome]:
-    """Evaluate the work, then write the ledger rows; yields the outcome of each metric.
+def choose(con: duckdb.DuckDBPyConnection, metric: Metric) -> CappedWork:
+    """The planned work of a metric, taken out of the temporary tables before the connection closes."""
+    return CappedWork(metric, con.sql(load_sql(SQL, "chosen"), params={"metric_key": metric.key}).to_arrow_table())
 
-    Args:
-        run: the run.
-        work: what was chosen.
-        planned: outcomes with the states that planning decided.
+
+def evaluate_capped(run: RunContext, planned: Sequence[PlannedWork], *, dry_run: bool) -> Iterator[MetricOutcome]:
+    """Evaluate the planned work, then write the ledger rows; yields the outcome of each metric.
+
+    A dry run asks and writes nothing: calls, tokens and money are estimates.
     """
-    judged = [item for item in work if item.metric.definition.judged]
-    coded = [item for item in work if not item.metric.definition.judged]
+    judged = [item for item in planned if item.work.metric.definition.judged]
+    coded = [item for item in planned if not item.work.metric.definition.judged]
+    if dry_run:
+        yield from _estimated(run, judged)
+        yield from (item.outcome for item in coded)
+        return
     for evaluate, items in ((_judged, judged), (_python, coded)):
         if not items:
             continue
         started = time.perf_counter()
-        results = _results(evaluate, run, items)
+        results = _results(evaluate, run, [item.work for item in items])
         share = (time.perf_counter() - started) / len(items)
-        outcomes = [_finished(planned[item.metric.key], item, results[item.metric.key], share) for item in items]
+        outcomes = [_finished(item.outcome, item.work, results[item.outcome.key], share) for item in items]
         with run.store.transaction() as con:
-            write_skipped(con, run, items, results)
+            write_skipped(con, run, [item.work for item in items], results)
             ledger.record(con, run, outcomes, results=results)
         yield from outcomes
+
+
+def _estimated(run: RunContext, planned: Sequence[PlannedWork]) -> Iterator[MetricOutcome]:
+    if not planned:
+        return
+    from pipeline.extract.judged import estimate_judged
+
+    estimates = estimate_judged(run, [item.work for item in planned])
+    for item in planned:
+        estimate = estimates[item.outcome.key]
+        tokens = estimate.tokens_in + estimate.tokens_out
+        yield replace(item.outcome, calls=estimate.calls, tokens=tokens, cost_usd=estimate.usd)
 
 
 def _results(evaluate: Evaluate, run: RunContext, items: Sequence[CappedWork]) -> dict[str, CappedResult]:
@@ -77,10 +95,8 @@ def _finished(planned: MetricOutcome, work: CappedWork, result: CappedResult, se
 
 
 def _judged(run: RunContext, work: Sequence[CappedWork]) -> Mapping[str, CappedResult]:
-    try:
-        from pipeline.extract.judged import evaluate_judged
-    except ModuleNotFoundError:
-        return _no_model(work)
+    from pipeline.extract.judged import evaluate_judged
+
     return evaluate_judged(run, work)
 
 

@@ -7,7 +7,7 @@ arrived since its latest run. An hour that is still running waits for the run th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import duckdb
@@ -23,44 +23,36 @@ from pipeline.store import load_sql, run_script
 from pipeline.window import floor_hour
 
 
-def extract_event_level(run: RunContext, metrics: Sequence[Metric], *, dry_run: bool) -> Iterator[MetricOutcome]:
-    """Mark the hours of the metrics stale and yield what their events are worth."""
-    if not metrics:
-        return
+def extract_event_level(
+    con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric], *, dry_run: bool
+) -> list[MetricOutcome]:
+    """Mark the hours of the metrics stale and enter in the ledger what their events are worth."""
     started = time.perf_counter()
-    counts: dict[str, dict[str, int]] = {}
+    outcomes: dict[str, MetricOutcome] = {}
 
-    with run.store.write() as con:
-
-        def count(some: Sequence[Metric]) -> None:
-            _find_hours(con, run, some)
-            for key, status, number in con.execute(load_sql(SQL, "event_counts")).fetchall():
-                counts.setdefault(key, {})[status] = number
-            if not dry_run:
-                con.execute(load_sql(SQL, "event_stale"), {"workspace_id": run.store.workspace_id})
-                ledger.record(con, run, outcomes(some, {}), arrivals_until=_arrivals(con, run))
-
-        def outcomes(some: Sequence[Metric], failures: dict[str, str]) -> list[MetricOutcome]:
-            share = (time.perf_counter() - started) / len(metrics)
-            found = [(metric, counts.get(metric.key, {}), failures.get(metric.key)) for metric in some]
-            return [
-                MetricOutcome(
-                    metric.key,
-                    metric.version,
-                    sum(states.values()),
-                    states,
-                    computed=sum(states.values()),
-                    seconds=share,
-                    failure=failure,
-                )
-                for metric, states, failure in found
-            ]
-
-        failures = isolate(con, metrics, count)
-        finished = outcomes(metrics, failures)
+    def deal_with(some: Sequence[Metric]) -> None:
+        _find_hours(con, run, some)
+        states: dict[str, dict[str, int]] = {metric.key: {} for metric in some}
+        for key, status, number in con.execute(load_sql(SQL, "event_counts")).fetchall():
+            states[key][status] = number
+        seconds = (time.perf_counter() - started) / len(metrics)
+        for metric in some:
+            found = states[metric.key]
+            number = sum(found.values())
+            outcomes[metric.key] = MetricOutcome(
+                metric.key, metric.version, number, found, computed=number, seconds=seconds
+            )
         if not dry_run:
-            ledger.record(con, run, [outcome for outcome in finished if outcome.failure is not None])
-    yield from finished
+            con.execute(load_sql(SQL, "event_stale"), {"workspace_id": run.store.workspace_id})
+            ledger.record(con, run, [outcomes[m.key] for m in some], arrivals_until=_arrivals(con, run))
+
+    failures = isolate(con, metrics, deal_with)
+    for metric in metrics:
+        if (failure := failures.get(metric.key)) is not None:
+            outcomes[metric.key] = MetricOutcome(metric.key, metric.version, failure=failure)
+    if not dry_run:
+        ledger.record(con, run, [outcomes[key] for key in failures])
+    return [outcomes[metric.key] for metric in metrics]
 
 
 def _find_hours(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:

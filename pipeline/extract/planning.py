@@ -32,30 +32,30 @@ def stages_of(metrics: Sequence[Metric]) -> list[Stage]:
 
     Args:
         metrics: in topological order.
+
+    Returns:
+        At least one stage, which may be empty.
     """
-    stages: list[Stage] = []
-    place: dict[str, tuple[int, int]] = {}  # stage, level
+    stages = [Stage([], [])]
+    stage_of: dict[str, int] = {}
+    level_of: dict[str, int] = {}
     for metric in metrics:
         capped = metric.definition.extraction_mode in CAPPED_MODES
-        read = [place[key] for key in metric.reads if key in place]
-        stage = max((at for at, _ in read), default=0)
-        level = max((below + 1 for at, below in read if at == stage), default=0)
-        if any(key in place and place[key] == (stage, _CAPPED) for key in metric.reads):
-            stage, level = stage + 1, 0
+        read = [key for key in metric.reads if key in stage_of]
+        stage = max((stage_of[key] + (key not in level_of) for key in read), default=0)
         while len(stages) <= stage:
             stages.append(Stage([], []))
+        stage_of[metric.key] = stage
         if capped:
             stages[stage].capped.append(metric)
-            place[metric.key] = (stage, _CAPPED)
             continue
-        while len(stages[stage].levels) <= level:
-            stages[stage].levels.append([])
-        stages[stage].levels[level].append(metric)
-        place[metric.key] = (stage, level)
+        levels = stages[stage].levels
+        level = max((level_of[key] + 1 for key in read if key in level_of and stage_of[key] == stage), default=0)
+        while len(levels) <= level:
+            levels.append([])
+        levels[level].append(metric)
+        level_of[metric.key] = level
     return stages
-
-
-_CAPPED = 1_000_000
 
 
 def prepare(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Iterable[Metric]) -> int:

@@ -31,7 +31,7 @@ def stored_definitions(
 
 
 def sync_definitions(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog: Catalog) -> Catalog:
-    """Enter new and edited definitions and end those that are gone. Call it inside a transaction.
+    """Enter new and edited definitions and end those that are gone, in one transaction.
 
     An edit of how values are aggregated makes every period of the metric's version stale; the values stay.
 
@@ -56,9 +56,11 @@ def sync_definitions(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog:
     ]
     schema = pa.schema([(name, pa.string()) for name in ("key", "version", "metric_type", "managed_by", "body")])
     effects = [{"key": change.key, "effect": change.effect} for change in changes]
+    con.execute("BEGIN")
     con.register("entered", pa.Table.from_pylist(rows, schema=schema))
     con.register("changed", pa.Table.from_pylist(effects))
     run_script(con, load_sql(_SQL, "enter_definitions"), {"workspace_id": workspace_id, "now": datetime.now(UTC)})
     con.unregister("changed")
     con.unregister("entered")
+    con.execute("COMMIT")
     return catalog

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.catalog import Catalog, Metric
+from pipeline.extract.capped import evaluate_capped
 from pipeline.extract.event_level import extract_event_level
 from pipeline.extract.planning import stages_of
 from pipeline.extract.registry import sync_definitions
 from pipeline.extract.report import ExtractReport, MetricOutcome
 from pipeline.extract.run_context import RunContext
-from pipeline.extract.stage import run_stage
+from pipeline.extract.stage import extract_stage
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.window import Window
@@ -55,26 +56,36 @@ def extract(
     """
     started = time.perf_counter()
     asked = catalog.select(keys)
-    if not dry_run:
-        with store.transaction() as con:
-            catalog = sync_definitions(con, store.workspace_id, catalog)
-    run = RunContext(store, settings, catalog, window, run_id or uuid4().hex, now or datetime.now(UTC))
-    selected = [metric for metric in asked if metric.key in catalog.by_key]
     outcomes: list[MetricOutcome] = []
 
-    def report(outcome: MetricOutcome) -> None:
-        outcomes.append(outcome)
-        if on_metric is not None:
-            on_metric(outcome)
+    def report(finished: Iterable[MetricOutcome]) -> None:
+        for outcome in finished:
+            outcomes.append(outcome)
+            if on_metric is not None:
+                on_metric(outcome)
 
-    for metric in asked:
-        if metric.key not in catalog.by_key:
-            refusal = "Its type, or that of a metric it reads, is not the one of the stored values; pick a new key."
-            report(MetricOutcome(metric.key, metric.version, failure=refusal))
-    straight = [metric for metric in selected if metric.definition.event_level]
-    for outcome in extract_event_level(run, straight, dry_run=dry_run):
-        report(outcome)
-    for stage in stages_of([metric for metric in selected if not metric.definition.event_level]):
-        for outcome in run_stage(run, stage, dry_run=dry_run):
-            report(outcome)
+    # One connection serves all that asks no model; opening one costs as much as extracting a dozen definitions.
+    with store.write() as con:
+        if not dry_run:
+            catalog = sync_definitions(con, store.workspace_id, catalog)
+        run = RunContext(store, settings, catalog, window, run_id or uuid4().hex, now or datetime.now(UTC))
+        selected = [metric for metric in asked if metric.key in catalog.by_key]
+        first, *later = stages_of([metric for metric in selected if not metric.definition.event_level])
+        straight = [metric for metric in selected if metric.definition.event_level]
+        finished = [_refused(metric) for metric in asked if metric.key not in catalog.by_key]
+        finished += extract_event_level(con, run, straight, dry_run=dry_run)
+        result = extract_stage(con, run, first, dry_run=dry_run)
+    report(finished)
+    report(result.outcomes)
+    report(evaluate_capped(run, result.work, dry_run=dry_run))
+    for stage in later:
+        with store.write() as con:
+            result = extract_stage(con, run, stage, dry_run=dry_run)
+        report(result.outcomes)
+        report(evaluate_capped(run, result.work, dry_run=dry_run))
     return ExtractReport(run.run_id, window, tuple(outcomes), time.perf_counter() - started, dry_run)
+
+
+def _refused(metric: Metric) -> MetricOutcome:
+    reason = "Its type, or that of a metric it reads, is not the one of the values in the store; pick a new key."
+    return MetricOutcome(metric.key, metric.version, failure=reason)

@@ -1,17 +1,19 @@
-"""One stage of a run: set-based modes with the connection open, then those that must not hold it."""
+"""One stage of a run: what is extracted with the connection open, and the plan for what must not hold it."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import duckdb
 
 from pipeline.catalog.catalog import Metric
 from pipeline.extract import ledger
-from pipeline.extract.capped import choose, evaluate_capped
+from pipeline.extract.capped import PlannedWork, choose
 from pipeline.extract.isolation import isolate
 from pipeline.extract.modes import extract_group, groups_of
 from pipeline.extract.planning import Stage, plan, prepare
@@ -21,37 +23,46 @@ from pipeline.extract.values import SQL, replace_slices
 from pipeline.store import load_sql
 
 
-def run_stage(run: RunContext, stage: Stage, *, dry_run: bool) -> Iterator[MetricOutcome]:
-    """Extract the metrics of a stage; yields each outcome once it is stored (at once in a dry run)."""
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage came to while its connection was open.
+
+    Attributes:
+        outcomes: of the metrics that are finished.
+        work: what the modes that cost money are to do.
+    """
+
+    outcomes: tuple[MetricOutcome, ...]
+    work: tuple[PlannedWork, ...]
+
+
+def extract_stage(con: duckdb.DuckDBPyConnection, run: RunContext, stage: Stage, *, dry_run: bool) -> StageResult:
+    """Extract the set-based metrics of a stage and store them in one transaction; plan the others."""
     set_based = [metric for level in stage.levels for metric in level]
-    with run.store.write() as con:
-        eligible = prepare(con, run, [*set_based, *stage.capped])
-        failures: dict[str, str] = {}
-        seconds: dict[str, float] = {}
-        for level in stage.levels:
-            failures |= isolate(con, level, partial(plan, con, run))
-            if not dry_run:
-                planned = [metric for metric in level if metric.key not in failures]
-                failures |= _extract_level(con, run, planned, seconds)
-        failures |= isolate(con, stage.capped, partial(plan, con, run))
-        counts = _counts(con)
-        outcomes = {
-            metric.key: _outcome(metric, eligible, counts, failures, seconds, dry_run=dry_run)
-            for metric in [*set_based, *stage.capped]
-        }
-        if dry_run:
-            yield from outcomes.values()
-            return
-        capped = [metric for metric in stage.capped if metric.key not in failures]
-        done = [outcome for key, outcome in outcomes.items() if key not in {metric.key for metric in capped}]
+    eligible = prepare(con, run, [*set_based, *stage.capped])
+    failures: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    for level in stage.levels:
+        failures |= isolate(con, level, partial(plan, con, run))
+        if not dry_run:
+            failures |= _extract_level(con, run, [m for m in level if m.key not in failures], seconds)
+    failures |= isolate(con, stage.capped, partial(plan, con, run))
+    counts = _counts(con)
+
+    def outcome(metric: Metric) -> MetricOutcome:
+        found = counts.get(metric.key, [])
+        return _outcome(metric, eligible, found, failures.get(metric.key), seconds.get(metric.key, 0.0), dry_run)
+
+    capped = [metric for metric in stage.capped if metric.key not in failures]
+    done = tuple(outcome(metric) for metric in [*set_based, *stage.capped] if metric not in capped)
+    work = tuple(PlannedWork(outcome(metric), choose(con, metric)) for metric in capped)
+    if not dry_run:
         con.execute("BEGIN")
         con.execute(load_sql(SQL, "unchanged"))
         replace_slices(con, run)
         ledger.record(con, run, done)
         con.execute("COMMIT")
-        work = choose(con, capped)
-    yield from done
-    yield from evaluate_capped(run, work, outcomes)
+    return StageResult(done, work)
 
 
 def _extract_level(
@@ -65,40 +76,38 @@ def _extract_level(
     return failures
 
 
-def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str | None, bool, bool, int]]]:
-    """For each metric: state, whether it was reused, whether it was to be extracted, and how many conversations."""
-    counts: dict[str, list[tuple[str | None, bool, bool, int]]] = {}
+def _counts(con: duckdb.DuckDBPyConnection) -> dict[str, list[_Count]]:
+    counts: dict[str, list[_Count]] = {}
     for key, *rest in con.execute(load_sql(SQL, "counts")).fetchall():
-        counts.setdefault(key, []).append(tuple(rest))
+        counts.setdefault(key, []).append(_Count(*rest))
     return counts
 
 
 def _outcome(
-    metric: Metric,
-    eligible: int,
-    counts: Mapping[str, list[tuple[str | None, bool, bool, int]]],
-    failures: Mapping[str, str],
-    seconds: Mapping[str, float],
-    *,
-    dry_run: bool,
+    metric: Metric, eligible: int, counts: Sequence[_Count], failure: str | None, seconds: float, dry_run: bool
 ) -> MetricOutcome:
     states: Counter[str] = Counter()
-    reused = computed = 0
-    for state, was_reused, was_open, number in counts.get(metric.key, []):
-        if state is not None:
-            states[state] += number
-        reused += was_reused * number
-        computed += was_open * number
-    failure = failures.get(metric.key)
-    if failure is not None and not dry_run and eligible > states.total():
+    for count in counts:
+        if count.state is not None:
+            states[count.state] += count.conversations
+    if failure is not None and not dry_run:
         states["error"] += eligible - states.total()
     return MetricOutcome(
         metric.key,
         metric.version,
         eligible,
-        dict(states),
-        reused=reused,
-        computed=computed,
-        seconds=seconds.get(metric.key, 0.0),
+        dict(+states),
+        reused=sum(count.conversations for count in counts if count.reused),
+        computed=sum(count.conversations for count in counts if count.extracted),
+        seconds=seconds,
         failure=failure,
     )
+
+
+class _Count(NamedTuple):
+    """How many conversations of one metric: their state (null: none yet), and how they came to it."""
+
+    state: str | None
+    reused: bool
+    extracted: bool
+    conversations: int

@@ -1,0 +1,128 @@
+"""Metrics of mode `python`: `evaluate(conversation)` in the user's file, run in a process of its own.
+
+`conversation` has the columns of the conversation, `turns` (each with index, role, participant, text, started_at,
+ended_at), `intelligence`, and `metrics`: the values that other metrics have for it, by key. The function returns a
+value of the metric's type, None when there is none, or a mapping with `value`, `reasoning`, `confidence` and `status`
+(`not_applicable` or `abstained`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.catalog.models import MetricDefinition
+from pipeline.errors import MetricStoreError
+from pipeline.extract.judged import value_columns
+from pipeline.extract.python_process import FailedError, PythonProcess
+from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
+from pipeline.extract.transcripts import read_conversations
+from pipeline.extract.values import SQL, write_values
+from pipeline.judge.expectation import Expectation, Reading
+from pipeline.settings import Settings
+from pipeline.store import load_sql
+
+CHUNK = 100
+"""Conversations that are read, evaluated and written together."""
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "boolean": (bool,),
+    "number": (int, float),
+    "label": (str,),
+    "text": (str,),
+    "labels": (list,),
+}
+
+
+def evaluate_python(run: RunContext, work: Sequence[CappedWork]) -> dict[str, CappedResult]:
+    """Run each metric's file over its conversations. A file that cannot be loaded fails its own metric only."""
+    return {item.metric.key: _evaluate(run, item) for item in work}
+
+
+def python_file(settings: Settings, definition: MetricDefinition) -> Path:
+    """Where the file of a python metric is."""
+    return settings.definitions / "python" / str(definition.python_file)
+
+
+def _evaluate(run: RunContext, item: CappedWork) -> CappedResult:
+    chosen = item.conversations.to_pylist()
+    states: dict[str, str] = {}
+    if not chosen:
+        return CappedResult(states)
+    try:
+        with PythonProcess(python_file(run.settings, item.metric.definition), run.settings.python) as process:
+            for at in range(0, len(chosen), CHUNK):
+                part = chosen[at : at + CHUNK]
+                conversations = _read(run, [row["conversation_id"] for row in part])
+                rows = [_row(item, row, process, conversations[row["conversation_id"]]) for row in part]
+                with run.store.transaction() as con:
+                    write_values(con, run, rows)
+                states |= {row["entity_id"]: row["status"] for row in rows}
+    except MetricStoreError as error:
+        return CappedResult(states, failure=str(error))
+    return CappedResult(states)
+
+
+def _read(run: RunContext, conversation_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    versions = [metric.version for metric in run.catalog.metrics]
+    workspace_id = run.store.workspace_id
+    with run.store.write() as con:
+        conversations = read_conversations(con, workspace_id, conversation_ids)
+        values = con.execute(
+            load_sql(SQL, "other_values"),
+            {"workspace_id": workspace_id, "conversation_ids": list(conversation_ids), "versions": versions},
+        ).fetchall()
+    for row in conversations.values():
+        row["metrics"] = {}
+    for conversation_id, key, *columns in values:
+        found = [value for value in columns if value is not None]
+        conversations[conversation_id]["metrics"][key] = found[0] if found else None
+    return conversations
+
+
+def _row(
+    item: CappedWork, chosen: Mapping[str, Any], process: PythonProcess, conversation: dict[str, Any]
+) -> dict[str, Any]:
+    reading, reasoning, confidence = _outcome(item.metric.definition, process, conversation)
+    return {
+        **{name: chosen[name] for name in ("observed_at", "traffic", "service_id", "content_hash")},
+        "metric_key": item.metric.key,
+        "definition_version": item.metric.version,
+        "entity_id": chosen["conversation_id"],
+        "sample_index": 0,
+        "status": reading.status,
+        "reasoning": reasoning,
+        "confidence": confidence,
+        "attempts": chosen["attempts"] + (reading.status == "error"),
+        "error": reading.error,
+        **value_columns(reading.value),
+    }
+
+
+def _outcome(
+    definition: MetricDefinition, process: PythonProcess, conversation: dict[str, Any]
+) -> tuple[Reading, str | None, float | None]:
+    """Value or state, reasoning and confidence."""
+    try:
+        found = process.evaluate(conversation)
+    except FailedError as error:
+        return Reading("error", error=f"{definition.python_file}: {error}."), None, None
+    if not isinstance(found, dict):
+        return read_result(definition, found), None, None
+    reasoning, confidence = found.get("reasoning"), found.get("confidence")
+    usable = isinstance(confidence, int | float) and not isinstance(confidence, bool) and 0 <= confidence <= 1
+    if found.get("status") in ("not_applicable", "abstained"):
+        reading = Reading(found["status"])
+    else:
+        reading = read_result(definition, found.get("value"))
+    return reading, str(reasoning)[:4000] if reasoning else None, float(confidence or 0) if usable else None
+
+
+def read_result(definition: MetricDefinition, found: Any) -> Reading:
+    """A returned value, strict by type: code has no excuse for `"7"`."""
+    if found is None:
+        return Reading("missing", error="evaluate returned None.")
+    expected = Expectation.of(definition)
+    if not isinstance(found, _TYPES[expected.kind]) or (expected.kind == "number" and isinstance(found, bool)):
+        return Reading("wrong_type", error=f"evaluate returned {type(found).__name__}, not a {expected.kind}.")
+    return expected.read(found)
