@@ -73,6 +73,18 @@ def test_a_ratio_follows_the_metrics_that_it_reads(bench, metrics):
     assert (row["event_count"], row["value"], row["revision"]) == (2, 0.25, 2)
 
 
+def test_a_new_ratio_covers_the_history_of_its_metrics(bench, metrics):
+    for day in range(3):
+        columns = {"entity_id": f"e{day}", "at": NOON + timedelta(days=day)}
+        bench.put([bench.value(1, key="failures", **columns), bench.value(4, key="calls", **columns)])
+    bench.aggregate(*metrics[:2])
+    bench.aggregate(*metrics, keys=["calls"])
+    assert bench.query("FROM stale_periods") == []
+    report = bench.aggregate(*metrics)
+    assert [(metric.key, metric.added) for metric in report.metrics] == [("failure_ratio", 6)]
+    assert bench.aggregate(*metrics).metrics == ()
+
+
 @pytest.fixture
 def events(bench):
     """Surface events: three created, two submitted, in two hours and two services; one of another domain."""

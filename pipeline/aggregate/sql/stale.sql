@@ -8,7 +8,21 @@ FROM stale_periods AS s
 JOIN reads AS r ON s.metric_key = r.read_key AND s.definition_version = r.read_version
 WHERE s.workspace_id = $workspace_id;
 
--- Every hour with values has a period row, so those inside a day of another zone say what its new days hold.
+-- A ratio that is new covers all that its metrics have: every hour with values has a period row.
+INSERT INTO stale_periods BY NAME
+SELECT DISTINCT p.workspace_id, r.metric_key, r.definition_version, p.period_start AS hour
+FROM metric_periods AS p
+JOIN reads AS r ON p.metric_key = r.read_key AND p.definition_version = r.read_version
+ANTI JOIN metric_periods AS own
+    ON own.workspace_id = $workspace_id
+    AND own.metric_key = r.metric_key
+    AND own.definition_version = r.definition_version
+WHERE p.workspace_id = $workspace_id
+    AND p.granularity = 'hour'
+    AND p.superseded_at IS NULL
+    AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], r.metric_key));
+
+-- Likewise, the hour rows inside a day of another zone say what its new days hold.
 CREATE OR REPLACE TEMP TABLE foreign_periods AS
 SELECT DISTINCT metric_key, definition_version, granularity, period_start, period_end
 FROM metric_periods
