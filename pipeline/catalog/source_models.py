@@ -210,7 +210,7 @@ def _time(found: object) -> object:
     return found
 
 
-TimeLike = Annotated[Time, BeforeValidator(_time, json_schema_input_type=Time | str | None)]
+TimeLike = Annotated[Time | None, BeforeValidator(_time, json_schema_input_type=Time | str | None)]
 Name = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$", max_length=64)]
 
 
@@ -230,7 +230,7 @@ class Rule(Model):
     event_type: ValueLike | None = Field(default=None, description="Without it the rule emits nothing itself.")
     event_id: ValueLike | None = Field(default=None, description="Default: a hash of the source key and the event.")
     conversation_id: ValueLike | None = None
-    occurred_at: TimeLike | None = None
+    occurred_at: TimeLike = Field(default=None, description="`null` says that the instant is unknown.")
     sequence: ValueLike | None = Field(
         default=None, description="Order of events of the same instant; default their order in the document."
     )

@@ -111,8 +111,15 @@ class _Raw(io.RawIOBase):
         return len(block)
 
 
-class _BoundedHeaders(tarfile.TarInfo):
-    """Refuses a member whose name or attributes would not fit in memory."""
+class _CheckedHeader(tarfile.TarInfo):
+    """Says so where tarfile would read a header of any size into memory, or take a damaged one for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Any:
+        try:
+            return super().fromtarfile(archive)
+        except (tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(f"{error} at byte {archive.offset}") from None
 
     def _proc_member(self, archive: tarfile.TarFile) -> Any:
         special = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
@@ -122,7 +129,7 @@ class _BoundedHeaders(tarfile.TarInfo):
 
 
 def _tar(stream: io.BufferedReader) -> Iterator[Member]:
-    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedHeaders) as archive:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_CheckedHeader) as archive:
         for info in archive:
             archive.members = []  # type: ignore[attr-defined] # tarfile would remember every member
             if info.isfile() and (packed := archive.extractfile(info)) is not None:

@@ -156,7 +156,7 @@ def hidden(member: str) -> bool:
 
 def without_credentials(url: str) -> str:
     """The URL without user, password and query, which may hold a signature; the query becomes a short hash."""
-    if "://" not in url:
+    if "://" not in url or not ({"@", "?"} & set(url)):
         return url
     parts = urlsplit(url)
     mark = f"query-{hashlib.sha256(parts.query.encode()).hexdigest()[:8]}" if parts.query else ""

@@ -130,8 +130,7 @@ def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record]:
     if start.lstrip()[:1] == b"[":
         yield from _array(stream, start, max_bytes)
         return
-    first_line, newline, after = start.partition(b"\n")
-    if newline and after.strip() and _is_document(first_line):
+    if _holds_lines(start):
         yield from _lines(stream, start, max_bytes)
         return
     parts, size = [start], len(start)
@@ -141,16 +140,17 @@ def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record]:
     if size > max_bytes:
         yield Record("", start[:2000], _too_large(max_bytes))
     elif (document := b"".join(parts)).strip():
-        first_line, newline, after = document.partition(b"\n")
-        if newline and after.strip() and len(first_line) >= _BLOCK and _is_document(first_line):
+        if len(parts) > 1 and _holds_lines(document):
             yield from _lines(io.BufferedReader(io.BytesIO()), document, max_bytes)
         else:
             yield Record("", document)
 
 
-def _is_document(line: bytes) -> bool:
+def _holds_lines(text: bytes) -> bool:
+    """Whether the first line is a whole object and is not the last."""
+    line, _, after = text.lstrip().partition(b"\n")
     try:
-        return isinstance(orjson.loads(line), dict)
+        return bool(after.strip()) and isinstance(orjson.loads(line), dict)
     except orjson.JSONDecodeError:
         return False
 

@@ -139,7 +139,14 @@ class Store:
             con.execute("SET TimeZone = 'UTC'")  # not accepted as a start-up option, and neither is the next
             con.execute("SET enable_progress_bar = FALSE")  # DuckDB would print over ours
             yield con
-        except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+        except (
+            duckdb.IOException,
+            duckdb.FatalException,
+            duckdb.OutOfMemoryException,
+            duckdb.TransactionException,
+        ) as error:
+            if isinstance(error, duckdb.TransactionException) and "Failed to commit" not in str(error):
+                raise  # a bug of ours; a full disk at COMMIT is one of these too
             raise StoreUnavailableError(
                 f"The database {path} stopped the work: {_first_line(error)} "
                 "What was committed is kept; free disk or raise METRIC_STORE_MEMORY_LIMIT, then run again."

@@ -14,9 +14,9 @@ WITH stored AS (
     WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM staged WHERE reason IS NULL)
     GROUP BY event_id
 ),
-ranked AS (
+compared AS (
     SELECT
-        staged.*,
+        position, file_id, event_id,
         row_number() OVER same AS occurrence,
         -- Most records are new: only those that meet another of their id are worth a hash.
         if(count(*) OVER (PARTITION BY event_id) > 1 OR stored.content IS NOT NULL, content_of(staged), NULL) AS content,
@@ -24,46 +24,44 @@ ranked AS (
     FROM staged LEFT JOIN stored USING (event_id)
     WHERE reason IS NULL
     WINDOW same AS (PARTITION BY event_id ORDER BY position)
-),
-compared AS (
-    SELECT *, coalesce(stored_content, first_value(content) OVER (PARTITION BY event_id ORDER BY position)) AS kept
-    FROM ranked
 )
 SELECT
-    * EXCLUDE (reason, detail, content, stored_content, kept, occurrence),
+    position, file_id, event_id,
     CASE
         WHEN stored_content IS NULL AND occurrence = 1 THEN 'new'
-        WHEN content = kept THEN 'duplicate'
+        WHEN content = coalesce(stored_content, first_value(content) OVER (PARTITION BY event_id ORDER BY position))
+            THEN 'duplicate'
         ELSE 'conflict'
     END AS outcome
 FROM compared;
 
 CREATE OR REPLACE TEMP TABLE refused AS
-SELECT position, file_id, place, reason, detail, record FROM incoming WHERE reason IS NOT NULL
+SELECT position, file_id, reason, detail FROM incoming WHERE reason IS NOT NULL
 UNION ALL BY NAME
-SELECT position, file_id, place, reason, detail, record FROM staged WHERE reason IS NOT NULL
+SELECT position, file_id, reason, detail FROM staged WHERE reason IS NOT NULL
 UNION ALL BY NAME
 SELECT
-    position, file_id, place, 'event_id_conflict' AS reason,
-    'event_id ' || event_id || ' is already stored with other content; the stored event stays' AS detail, record
+    position, file_id, 'event_id_conflict' AS reason,
+    'event_id ' || event_id || ' is already stored with other content; the stored event stays' AS detail
 FROM judged
 WHERE outcome = 'conflict';
 
 INSERT INTO events BY NAME
 SELECT
     $workspace_id AS workspace_id, $ingested_at AS ingested_at,
-    judged.* EXCLUDE (position, place, record, outcome, time_reason, other_reason)
-FROM judged
-WHERE outcome = 'new';
+    staged.* EXCLUDE (position, time_reason, other_reason, reason, detail)
+FROM staged JOIN judged USING (position)
+WHERE outcome = 'new'
+ORDER BY position;
 
 INSERT INTO stale_conversations BY NAME
 SELECT DISTINCT $workspace_id AS workspace_id, conversation_id
-FROM judged
+FROM staged JOIN judged USING (position)
 WHERE outcome = 'new' AND conversation_id IS NOT NULL;
 
 INSERT INTO rejected_records BY NAME
 SELECT
-    $workspace_id AS workspace_id, refused.file_id, files.url, place, reason, detail, left(record, 2000) AS record,
-    $ingested_at AS rejected_at
-FROM refused JOIN files USING (file_id)
+    $workspace_id AS workspace_id, refused.file_id, files.url, incoming.place, refused.reason, refused.detail,
+    left(incoming.record, 2000) AS record, $ingested_at AS rejected_at
+FROM refused JOIN incoming USING (position) JOIN files ON files.file_id = refused.file_id
 ORDER BY position;

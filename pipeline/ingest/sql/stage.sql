@@ -9,7 +9,7 @@ CREATE OR REPLACE TEMP MACRO canonical_paths() AS [
 CREATE OR REPLACE TEMP TABLE staged AS
 WITH fields AS (
     SELECT
-        position, file_id, source_key, place, record,
+        position, file_id, source_key, record,
         json_extract_string(record, canonical_paths()) AS f,
         json_type(record, canonical_paths()) AS types
     FROM incoming
@@ -70,7 +70,7 @@ normal AS (
     FROM read
 )
 SELECT
-    position, file_id, source_key, place, record,
+    position, file_id, source_key,
     event_id, conversation_id, event_type, occurred_at, sequence, domain, origin, channel, direction, service_id,
     traffic, run_id, session_id, participant,
     if(json_array_length(tag_list) = 0, NULL, TRY_CAST(tag_list AS VARCHAR[])) AS tags,
