@@ -8,10 +8,12 @@ MetricStoreError
 │   ├── ConflictError          somebody else changed the same thing first
 │   ├── UnknownMetricError     no definition has that key
 │   ├── UnknownConversationError
+│   ├── NotFoundError          anything else that was named and does not exist
 │   ├── ExpressionError        a filter, formula, pattern or path cannot be accepted
 │   ├── SourceError            a landing folder, file or archive cannot be read
 │   ├── StoreUnavailableError  the database file cannot be opened, is full, or is not ours
-│   └── JudgeError             a model endpoint is misconfigured
+│   ├── JudgeError             a model endpoint is misconfigured
+│   └── EvaluationFailedError  a model was asked and gave no usable answer
 └── InternalError              a bug: an invariant does not hold
     └── LedgerError            eligible is not the sum of its states
 """
@@ -61,6 +63,10 @@ class UnknownConversationError(UserError):
     """The store holds no conversation with the given id."""
 
 
+class NotFoundError(UserError):
+    """A run, revision, key, threshold or webhook that was named does not exist."""
+
+
 class ExpressionError(UserError):
     """A filter, formula, pattern or JSON path is malformed or uses something that is not allowed."""
 
@@ -75,6 +81,10 @@ class StoreUnavailableError(UserError):
 
 class JudgeError(UserError):
     """A model endpoint is missing, refuses the key or cannot serve the request at all."""
+
+
+class EvaluationFailedError(UserError):
+    """A model was asked about one conversation, on demand, and no value came of it. Asking again may help."""
 
 
 class InternalError(MetricStoreError):

@@ -18,7 +18,8 @@ SETTINGS_FILE = Path("metric-store.toml")
 PACKAGE = Path(__file__).parent
 
 
-def _known_zone(name: str) -> str:
+def known_zone(name: str) -> str:
+    """The name of an IANA time zone; any other is a ValueError."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
     database: Path | None = Field(default=None, description="Database file; default HOME/metric_store.duckdb.")
     landing: str | None = Field(default=None, description="Folder or fsspec URL of new files; default HOME/landing.")
     definitions: Path = Field(default=Path("definitions"), description="Folder of the user's definitions.")
-    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    timezone: Annotated[str, AfterValidator(known_zone)] = Field(
         default="UTC", description="IANA zone of the workspace: where a day starts."
     )
     start: datetime = Field(

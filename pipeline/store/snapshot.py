@@ -51,7 +51,7 @@ class SnapshotReader:
         config: DuckDB start-up options of every generation, for example `threads` and `memory_limit`.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, str | bool | int]) -> None:
+    def __init__(self, path: Path, config: Mapping[str, str | bool | int | float | list[str]]) -> None:
         self.path = path
         self._config = dict(config)
         self._lock = threading.Lock()

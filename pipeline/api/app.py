@@ -1,0 +1,125 @@
+"""The application: routers, errors, compression, and what runs beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import GZipMiddleware
+
+from pipeline import __version__
+from pipeline.api.errors import add_error_handlers
+from pipeline.api.routes import (
+    access,
+    alerts,
+    conversations,
+    health,
+    intake,
+    ledger,
+    metrics,
+    query,
+)
+from pipeline.api.routes import (
+    settings as settings_routes,
+)
+from pipeline.api.service import Service
+from pipeline.errors import MetricStoreError
+from pipeline.settings import Settings
+from pipeline.store.control import control_transaction, publish_control
+from pipeline.workspace import audit
+from pipeline.workspace.keys import note_use
+from pipeline.workspace.webhooks import deliver
+
+_LOG = logging.getLogger("metric_store.api")
+_BACKGROUND_SECONDS = 15.0
+
+DESCRIPTION = """
+Numbers about every conversation that you can defend: define a metric once, read it every hour.
+
+**Reading.** Answers come from a published snapshot; each comes from one publication as a whole. They carry `ETag` and
+`Last-Modified`: send `If-None-Match` to be told 304 while nothing has changed. Instants are UTC, ISO 8601.
+
+**Rows.** A row is told apart by `metric_type`. An aggregated boolean and every count are numerical rows. An aggregated
+categorical metric is its most frequent category, with all categories under `distribution`. A period without data has
+`value` null, never 0. Period rows belong to no call: filters by entity, run or session need `scope=entity` or `all`.
+Latest and history give newest first, trends oldest first.
+
+**Failures.** 422 lists everything that is wrong as `{loc, msg, type}`; every other failure is one sentence in `detail`.
+
+**Keys.** `Authorization: Bearer ms_…`. Any role reads and evaluates; admin and owner change definitions, thresholds,
+webhooks and send events; the owner decides what keys may read. A key for another workspace is told 404.
+"""
+
+
+def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
+    """The HTTP API of one deployment.
+
+    Args:
+        settings: where the store is and how much a client may ask.
+        single_user: whoever reaches the server is the owner; only for a server bound to loopback.
+    """
+    app = FastAPI(
+        title="metric-store",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        redoc_url=None,
+        max_body_size=settings.serve.max_body_bytes,
+    )
+    app.state.service = Service(settings, single_user=single_user)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    add_error_handlers(app)
+    for module in (health, settings_routes, metrics, conversations, ledger, query, intake, alerts, access):
+        app.include_router(module.router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    await run_in_threadpool(publish_control, service.store)
+    background = asyncio.create_task(_run_beside(service))
+    try:
+        yield
+    finally:
+        background.cancel()
+        with suppress(asyncio.CancelledError):
+            await background
+        await run_in_threadpool(_store_uses, service)
+        await run_in_threadpool(service.close)
+
+
+async def _run_beside(service: Service) -> None:
+    """Store when keys were used, and send webhooks that are due."""
+    while True:
+        await asyncio.sleep(_BACKGROUND_SECONDS)
+        for work in (_store_uses, _deliver):
+            await run_in_threadpool(work, service)
+
+
+def _store_uses(service: Service) -> None:
+    """What was used and sent since the last time; events themselves are on disk already."""
+    used, taken = service.take_uses(), service.take_counts()
+    if not used and not taken:
+        return
+    now = datetime.now(UTC)
+    try:
+        with control_transaction(service.store) as con:
+            note_use(con, used)
+            for actor, (requests, events) in taken.items():
+                detail = {"requests": requests, "events": events}
+                audit.record(con, service.settings.workspace_id, actor, "events.accept", None, now, detail)
+    except MetricStoreError as error:
+        _LOG.warning("When keys were last used was not stored: %s", error)
+
+
+def _deliver(service: Service) -> None:
+    try:
+        deliver(service.settings, service.store, service.control.reader, now=datetime.now(UTC))
+    except MetricStoreError as error:
+        _LOG.warning("Webhooks were not sent: %s", error)

@@ -1,0 +1,183 @@
+"""Value rows: three shapes told apart by `metric_type`, with the honest fields beside the published ones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from pipeline.store import STATES
+
+StateCounts = Annotated[
+    dict[str, int], Field(description=f"How many of the eligible ended in each state: {', '.join(STATES)}.")
+]
+
+
+class Interval(BaseModel):
+    """What the value would be within, were it measured again: 95 %."""
+
+    low: float
+    high: float
+    method: Literal["wilson", "student", "order_statistic"]
+
+
+class CategoryShare(BaseModel):
+    """One category of a categorical metric."""
+
+    category: str
+    count: float = Field(description="Conversations with this category.")
+    share: float | None = Field(description="Of all conversations with a value.")
+    interval: Interval | None = None
+
+
+class _Row(BaseModel):
+    metric_key: str
+    period_start: AwareDatetime
+    period_end: AwareDatetime
+    event_count: int = Field(description="n: how many values entered.")
+    source: str = Field(default="production", description="Traffic class: production or simulation.")
+    entity_type: str | None = Field(default=None, description="Null on aggregates; `call` on values of a conversation.")
+    entity_id: str | None = None
+    service_id: str | None = None
+    run_id: str | None = None
+    session_id: str | None = None
+    avg_confidence: float | None = None
+    unit: str | None = None
+    computed_at: AwareDatetime | None = None
+
+    # Ours, beside the contract.
+    granularity: str | None = Field(default=None, description="hour, day, week or month; null on single values.")
+    aggregation: str | None = None
+    eligible_count: int | None = Field(default=None, description="Conversations that could have had a value.")
+    coverage: float | None = Field(default=None, description="n over the eligible to which the metric applies.")
+    states: StateCounts | None = None
+    interval: Interval | None = None
+    selection: str | None = Field(default=None, description="all, or how those that were examined were chosen.")
+    estimated: bool | None = Field(default=None, description="Extrapolated from the examined to all eligible.")
+    revision: int | None = Field(default=None, description="1 at first; one more each time the row changed.")
+    superseded_at: AwareDatetime | None = Field(default=None, description="With `as_known_at`: when it changed later.")
+    definition_version: str | None = None
+    delta: float | None = Field(default=None, description="Change against the previous period.")
+    direction: Literal["good", "bad", "neutral"] | None = Field(
+        default=None, description="What the change means, given the metric's goal."
+    )
+
+
+class NumericalMetricValue(_Row):
+    """A number: every count, and every aggregate but a category."""
+
+    metric_type: Literal["numerical"]
+    value: float | None
+
+
+class CategoricalMetricValue(_Row):
+    """A category; on aggregates the most frequent one, with all of them beside it."""
+
+    metric_type: Literal["categorical"]
+    value: str | None
+    distribution: list[CategoryShare] | None = None
+
+
+class BooleanMetricValue(_Row):
+    """A single true or false; an aggregated boolean is a numerical row."""
+
+    metric_type: Literal["boolean"]
+    value: bool | None
+
+
+MetricValue = Annotated[
+    NumericalMetricValue | CategoricalMetricValue | BooleanMetricValue, Field(discriminator="metric_type")
+]
+
+
+class MetricListResponse(BaseModel):
+    """Value rows."""
+
+    metrics: list[MetricValue]
+
+
+class TrendResponse(MetricListResponse):
+    """Value rows, oldest first, with what the newest says against the one before it."""
+
+    timezone: str
+    granularity: str
+
+
+class Percentiles(BaseModel):
+    """Of the values, by linear interpolation."""
+
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+
+
+class BreakdownGroup(BaseModel):
+    """One group: the aggregate as the metric defines it, and how its values are spread."""
+
+    group: str | None = Field(description="Null: conversations that have no service, channel or category.")
+    metric: MetricValue
+    mean: float | None
+    minimum: float | None
+    maximum: float | None
+    percentiles: Percentiles | None
+
+
+class BreakdownResponse(BaseModel):
+    """Groups, those with most conversations first."""
+
+    by: str
+    date_from: AwareDatetime
+    date_to: AwareDatetime
+    groups: list[BreakdownGroup]
+
+
+class MetricEvaluateRequest(BaseModel):
+    """Which conversation to try a metric on."""
+
+    subject_id: str = Field(min_length=1, max_length=128, description="CallSid, call UUID, or simulation session ID.")
+    as_of: AwareDatetime | None = Field(default=None, description="Only what had arrived by this instant.")
+    persist: Literal[False] = Field(default=False, description="Nothing is ever stored.")
+
+
+class MetricEvaluateResponse(BaseModel):
+    """What the metric says about one conversation; nothing was stored."""
+
+    metric: MetricValue
+    persisted: Literal[False] = False
+    evaluated_at: AwareDatetime
+    status: str = Field(default="ok", description="State of the value; `metric.value` is null unless `ok`.")
+    reasoning: str | None = None
+    evidence: list[dict[str, Any]] | None = None
+
+
+class SingleValue(BaseModel):
+    """The outcome of one metric for one conversation, or for one participant or segment of it."""
+
+    metric_key: str
+    definition_version: str
+    entity_type: str
+    entity_id: str
+    participant: str | None
+    segment_from: int | None
+    segment_to: int | None
+    sample_index: int
+    observed_at: AwareDatetime | None
+    source: str
+    service_id: str | None
+    value: float | str | bool | list[str] | None
+    status: str
+    confidence: float | None
+    reasoning: str | None = Field(description="Null when the key may not read transcripts.")
+    evidence: list[dict[str, Any]] | None = Field(description="Quotes with turns; null like `reasoning`.")
+    model: str | None
+    error: str | None
+    computed_at: AwareDatetime
+    run_id: str
+
+
+class SingleValuesResponse(BaseModel):
+    """Values one by one, newest conversation first."""
+
+    values: list[SingleValue]
+    total: int = Field(description="How many there are in all.")

@@ -1,0 +1,163 @@
+"""Conversations by metric outcome, and one with everything that is known about it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import Path as InPath
+from fastapi import Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+
+from pipeline.aggregate.queries import Traffic
+from pipeline.api.auth import ServiceOf, Viewer
+from pipeline.api.errors import READ_ERRORS, InvalidError
+from pipeline.api.models.values import SingleValue
+from pipeline.api.routes.metrics import Id, Moment, ShortId, check_range, visible_metric
+from pipeline.api.routing import workspace_router
+from pipeline.api.rows import single_value
+from pipeline.reports.conversations import find_conversations, metrics_map, read_conversation
+from pipeline.reports.outcome_filter import Outcome, OutcomeFilter, metrics_of
+
+router = workspace_router("conversations")
+
+
+class Conversation(BaseModel):
+    """A call, chat, form session or simulation run."""
+
+    conversation_id: str
+    started_at: AwareDatetime | None
+    ended_at: AwareDatetime | None
+    settled_at: AwareDatetime | None
+    channel: str | None
+    direction: str | None
+    service_id: str | None
+    tags: list[str] | None
+    source: str
+    run_id: str | None
+    session_id: str | None
+    completion_reason: str | None
+    final_state: str | None
+    duration_seconds: float | None
+    quality_score: float | None
+    escalated: bool | None
+    turn_count: int
+    agent_turn_count: int
+    user_turn_count: int
+    tool_call_count: int
+    tool_failure_count: int
+
+
+class ConversationsResponse(BaseModel):
+    """Conversations, newest first or in the order of a random sample."""
+
+    conversations: list[Conversation]
+    total: int = Field(description="How many pass the filters.")
+    seed: str | None = Field(description="Of the sample; send it again for the same one.")
+
+
+class Turn(BaseModel):
+    """What somebody said."""
+
+    index: int
+    role: str | None
+    participant: str | None
+    text: str | None
+    started_at: AwareDatetime | None
+    ended_at: AwareDatetime | None
+
+
+class ConversationDetail(Conversation):
+    """One conversation with its turns and all its values."""
+
+    turns: list[Turn] | None = Field(description="Null when the key may not read transcripts.")
+    intelligence: dict[str, Any] | None = Field(description="The call-intelligence summary; null like `turns`.")
+    metrics: dict[str, float | str | bool | list[str] | None] = Field(description="Value or list of values by metric.")
+    values: list[SingleValue] = Field(description="Every value with its state, also those that have none.")
+
+
+@router.get("/conversations", operation_id="list-conversations", responses=READ_ERRORS)
+def list_conversations(
+    caller: Viewer,
+    service: ServiceOf,
+    request: Request,
+    response: Response,
+    where: Annotated[
+        str | None,
+        Query(
+            alias="filter",
+            max_length=8000,
+            description="JSON: `{metric, op, value}` with op eq, gt, gte, lt, lte, in, contains or exists, or "
+            '`{"and": […]}`, `{"or": […]}` of such.',
+            examples=['{"and": [{"metric": "empathy_score", "op": "lt", "value": 5}]}'],
+        ),
+    ] = None,
+    sample: Annotated[Literal["newest", "random"], Query()] = "newest",
+    seed: Annotated[str | None, Query(max_length=64, description="Makes a random sample repeatable.")] = None,
+    source: Annotated[Traffic, Query()] = "production",
+    service_id: Annotated[ShortId | None, Query()] = None,
+    channel: Annotated[ShortId | None, Query()] = None,
+    run_id: Annotated[ShortId | None, Query()] = None,
+    session_id: Annotated[Id | None, Query()] = None,
+    date_from: Annotated[Moment | None, Query(description="Started at or after.")] = None,
+    date_to: Annotated[Moment | None, Query(description="Started before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> ConversationsResponse:
+    """Conversations by what their metrics say: the newest, or a random sample."""
+    check_range(date_from, date_to)
+    outcome = _outcome(where)
+    for key in set() if outcome is None else set(metrics_of(outcome)):
+        visible_metric(service, caller, key)
+    drawn = None if sample == "newest" else seed or secrets.token_hex(4)
+    with service.read(request, response, caller) as con:
+        rows = find_conversations(
+            con,
+            caller.workspace_id,
+            outcome,
+            traffic=source,
+            service_id=service_id,
+            channel=channel,
+            run_id=run_id,
+            session_id=session_id,
+            date_from=date_from,
+            date_to=date_to,
+            seed=drawn,
+            limit=limit,
+            offset=offset,
+        )
+    found = [{**row, "source": row["traffic"]} for row in rows]
+    total = rows[0]["total"] if rows else 0
+    return ConversationsResponse.model_validate({"conversations": found, "total": total, "seed": drawn})
+
+
+@router.get("/conversations/{conversation_id}", operation_id="get-conversation", responses=READ_ERRORS)
+def get_conversation(
+    conversation_id: Annotated[str, InPath(min_length=1, max_length=128, description="Its id, or its session's.")],
+    caller: Viewer,
+    service: ServiceOf,
+    request: Request,
+    response: Response,
+) -> ConversationDetail:
+    """One conversation: turns, summary, and what every metric says about it or why it says nothing."""
+    with service.read(request, response, caller) as con:
+        row = read_conversation(con, caller.workspace_id, conversation_id)
+        metrics, values = metrics_map(con, caller.workspace_id, row["conversation_id"], caller.metric_list)
+    hidden = {} if caller.transcripts else {"turns": None, "intelligence": None}
+    shown = {"metrics": metrics, "values": [single_value(value, caller) for value in values]}
+    return ConversationDetail.model_validate({**row, "source": row["traffic"], **hidden, **shown})
+
+
+def _outcome(text: str | None) -> Outcome | None:
+    if text is None:
+        return None
+    try:
+        return OutcomeFilter.model_validate({"root": orjson.loads(text)}).root
+    except orjson.JSONDecodeError as error:
+        raise InvalidError([(("query", "filter"), f"not JSON: {error.msg}")]) from None
+    except ValidationError as error:
+        problems = [
+            (("query", "filter", *problem["loc"][1:]), problem["msg"]) for problem in error.errors(include_input=False)
+        ]
+        raise InvalidError(problems) from None

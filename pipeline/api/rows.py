@@ -1,0 +1,132 @@
+"""Rows of the store as the value rows of the contract.
+
+Settled where the contract is silent: an aggregated boolean and every count are numerical rows; an aggregated
+categorical metric is its most frequent category, with the distribution beside it, unless it counts distinct ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from pipeline.aggregate.calendar import local_day_of
+from pipeline.aggregate.queries import Row
+from pipeline.api.service import Caller
+from pipeline.reports.values import value_of
+from pipeline.store import STATES
+
+_COMMON = ("metric_key", "event_count", "service_id", "avg_confidence", "unit", "computed_at")
+_PERIOD = (
+    "period_start",
+    "period_end",
+    "granularity",
+    "aggregation",
+    "eligible_count",
+    "coverage",
+    "selection",
+    "estimated",
+    "revision",
+    "superseded_at",
+    "definition_version",
+    "delta",
+    "direction",
+)
+
+
+def period_value(row: Row) -> dict[str, Any]:
+    """A period row as a contract row."""
+    categorical = row["metric_type"] == "categorical" and row["aggregation"] != "count_distinct"
+    answer: dict[str, Any] = {name: row.get(name) for name in (*_COMMON, *_PERIOD)}
+    answer["source"] = row["traffic"]
+    answer["interval"] = _interval(row)
+    answer["states"] = {state: row[_count_of(state)] or 0 for state in STATES if row.get(_count_of(state)) is not None}
+    if not answer["states"]:
+        del answer["states"]
+    if not categorical or row.get("category") is not None:
+        return {**answer, "metric_type": "numerical", "value": row["value"]}
+    shares = row.get("distribution")
+    distribution = None if shares is None else [_share(share) for share in shares]
+    return {**answer, "metric_type": "categorical", "value": row["value_text"], "distribution": distribution}
+
+
+def conversation_value(row: Row, metric_type: str, unit: str | None, zone: ZoneInfo) -> dict[str, Any]:
+    """A value of one conversation as a contract row; its period is the local day of its start."""
+    start, end = local_day_of(row["observed_at"] or row["computed_at"], zone)
+    value = value_of(row)
+    if metric_type == "categorical" and isinstance(value, list):
+        value = ", ".join(value)
+    return {
+        "metric_key": row["metric_key"],
+        "metric_type": metric_type,
+        "value": value,
+        "period_start": start,
+        "period_end": end,
+        "event_count": int(row["status"] == "ok"),
+        "source": row["traffic"],
+        "entity_type": shown_entity(row["entity_type"]),
+        "entity_id": row["entity_id"],
+        "service_id": row["service_id"],
+        "run_id": row["conversation_run_id"],
+        "session_id": row["session_id"],
+        "avg_confidence": row["confidence"],
+        "unit": unit,
+        "computed_at": row["computed_at"],
+        "definition_version": row["definition_version"],
+    }
+
+
+def single_value(row: Row, caller: Caller) -> dict[str, Any]:
+    """A value with its reasoning and evidence, which quote what was said."""
+    copied = (
+        *("metric_key", "definition_version", "entity_id", "participant", "segment_from", "segment_to"),
+        *("sample_index", "observed_at", "service_id", "status", "confidence", "model", "computed_at", "run_id"),
+    )
+    return {
+        **{name: row[name] for name in copied},
+        "entity_type": shown_entity(row["entity_type"]),
+        "source": row["traffic"],
+        "value": value_of(row),
+        "reasoning": row["reasoning"] if caller.transcripts else None,
+        "evidence": _evidence(row["evidence"]) if caller.transcripts else None,
+        "error": row["error"] if caller.transcripts else row["error"] and "The key may not read transcripts.",
+    }
+
+
+def shown_entity(entity_type: str) -> str:
+    """The contract calls a conversation a call."""
+    return "call" if entity_type == "conversation" else entity_type
+
+
+def stored_entity(entity_type: str | None) -> str | None:
+    """The store's word for the contract's."""
+    return "conversation" if entity_type == "call" else entity_type
+
+
+def _evidence(text: str | None) -> list[dict[str, Any]] | None:
+    if text is None:
+        return None
+    found = orjson.loads(text)
+    return [
+        item if isinstance(item, dict) else {"quote": item} for item in (found if isinstance(found, list) else [found])
+    ]
+
+
+def _share(row: Row) -> dict[str, Any]:
+    return {
+        "category": row["category"],
+        "count": row["value"] if row["value"] is not None else row["event_count"],
+        "share": row["share"],
+        "interval": _interval(row),
+    }
+
+
+def _interval(row: Row) -> dict[str, Any] | None:
+    if row.get("interval_low") is None:
+        return None
+    return {"low": row["interval_low"], "high": row["interval_high"], "method": row["interval_method"]}
+
+
+def _count_of(state: str) -> str:
+    return "event_count" if state == "ok" else f"{state}_count"

@@ -1,0 +1,237 @@
+"""A metric over time: any grain, any zone, no gaps, each period against the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.aggregate.calendar import Span, last_local_days, local_day
+from pipeline.aggregate.merge import merge_parts
+from pipeline.aggregate.plan import QUANTILES
+from pipeline.aggregate.queries import Row, Traffic, fetch_rows, history
+from pipeline.catalog.catalog import Metric
+from pipeline.errors import UserError
+from pipeline.reports.breakdown import from_values
+from pipeline.store import load_sql
+from pipeline.window import HOUR, floor_hour
+
+Grain = Literal["hour", "day", "week", "month"]
+GroupBy = Literal["service", "category"]
+
+SQL = "pipeline.reports.sql"
+_MOST_SPANS = 800
+_GOAL = {"higher": 1, "lower": -1, "neutral": 0}
+
+
+def spans_until(now: datetime, days: int, grain: Grain, zone: ZoneInfo) -> list[Span]:
+    """The periods of a grain that the last local days, today included, belong to; oldest first.
+
+    Raises:
+        UserError: there would be more than 800.
+    """
+    last_days = last_local_days(now, days, zone)
+    if grain == "day":
+        return last_days
+    if grain == "hour":
+        start, end = floor_hour(last_days[0][0]), floor_hour(now) + HOUR
+        count = int((end - start) / HOUR)
+        if count > _MOST_SPANS:
+            raise UserError(f"{days} days have {count} hours; ask for at most {_MOST_SPANS // 24} days by hour.")
+        return [(start + n * HOUR, start + (n + 1) * HOUR) for n in range(count)]
+    first = now.astimezone(zone).date() - timedelta(days=days - 1)
+    today = now.astimezone(zone).date()
+    start_day = first - timedelta(days=first.weekday()) if grain == "week" else first.replace(day=1)
+    spans = []
+    while start_day <= today:
+        following = _following(start_day, grain)
+        spans.append((local_day(start_day, zone)[0], local_day(following, zone)[0]))
+        start_day = following
+    return spans
+
+
+def series(
+    con: duckdb.DuckDBPyConnection,
+    workspace_id: str,
+    metric: Metric,
+    spans: Sequence[Span],
+    *,
+    grain: Grain,
+    stored: bool,
+    traffic: Traffic = "production",
+    service_id: str | None = None,
+    as_known_at: datetime | None = None,
+    group_by: GroupBy | None = None,
+) -> list[Row]:
+    """A row for every span, oldest first; one without data has no value and counts of zero.
+
+    Args:
+        con: a connection to read from.
+        workspace_id: whose rows.
+        metric: the definition in force.
+        spans: from `spans_until`.
+        grain: of the spans.
+        stored: whether rows of exactly these spans are stored; otherwise they are merged from hours.
+        traffic: `all` gives a row for each class.
+        service_id: one service; else all of them together.
+        as_known_at: the numbers as they stood at this instant.
+        group_by: a row for each service, or for each category, of every span.
+
+    Returns:
+        The columns of `metric_periods`, `delta` and `direction` against the span before, and `distribution`, the
+        category rows of a categorical metric.
+
+    Raises:
+        ExpressionError: percentiles, and zones that are not whole hours from UTC, cannot be merged from hours, and
+            what is asked cannot be computed from values either.
+    """
+    if stored:
+        rows = _stored(con, workspace_id, metric, spans, grain, traffic, service_id, as_known_at, group_by)
+    else:
+        rows = _merged(con, workspace_id, metric, spans, traffic, service_id, as_known_at, group_by)
+    rows = [{**row, "granularity": grain} for row in rows]
+    groups = _groups(rows, traffic, service_id, group_by)
+    found = {(row["period_start"], row["traffic"], row["service_id"], row["category"]): row for row in rows}
+    categories = _by_period(row for row in rows if row["category"] is not None)
+    filled = []
+    for group in groups:
+        before: float | None = None
+        for start, end in spans:
+            row = dict(found.get((start, *group)) or _empty(metric, grain, (start, end), group))
+            row["distribution"] = categories.get((start, group[0], group[1]))
+            row |= change(row["value"], before, metric.definition.goal)
+            filled.append(row)
+            before = row["value"]
+    return sorted(filled, key=lambda row: row["period_start"])
+
+
+def change(value: float | None, before: float | None, goal: str) -> dict[str, Any]:
+    """`delta` against the value before, and whether that is `good`, `bad` or `neutral` for the metric's goal."""
+    if value is None or before is None:
+        return {"delta": None, "direction": None}
+    sign = (value > before) - (value < before)
+    return {"delta": value - before, "direction": {1: "good", 0: "neutral", -1: "bad"}[sign * _GOAL[goal]]}
+
+
+def add_distributions(con: duckdb.DuckDBPyConnection, workspace_id: str, rows: Sequence[Row]) -> None:
+    """Give stored period rows their `distribution`: the category rows beside each summary row."""
+    wanted = [row for row in rows if row["metric_type"] == "categorical"]
+    if not wanted:
+        return
+    columns = ("metric_key", "definition_version", "traffic", "service_id", "granularity", "period_start")
+    con.register("wanted", pa.Table.from_pylist([{name: row[name] for name in columns} for row in wanted]))
+    found = fetch_rows(con, load_sql(SQL, "distributions"), {"workspace_id": workspace_id})
+    con.unregister("wanted")
+    places = {tuple(row[name] for name in columns): row for row in wanted}
+    for row in wanted:
+        row["distribution"] = []
+    for category in found:
+        places[tuple(category[name] for name in columns)]["distribution"].append(category)
+
+
+def _stored(
+    con: duckdb.DuckDBPyConnection,
+    workspace_id: str,
+    metric: Metric,
+    spans: Sequence[Span],
+    grain: Grain,
+    traffic: Traffic,
+    service_id: str | None,
+    as_known_at: datetime | None,
+    group_by: GroupBy | None,
+) -> list[Row]:
+    services: list[str | None] = [service_id]
+    if group_by == "service" and service_id is None:
+        query = load_sql(SQL, "services")
+        found = con.execute(query, {"workspace_id": workspace_id, "key": metric.key}).fetchall()
+        services = [service for (service,) in found]
+    return [
+        row
+        for service in services
+        for row in history(
+            con,
+            workspace_id,
+            metric.key,
+            granularity="hour" if grain == "hour" else "day",
+            date_from=spans[0][0],
+            date_to=spans[-1][1],
+            traffic=traffic,
+            service_id=service,
+            as_known_at=as_known_at,
+            categories=metric.definition.metric_type == "categorical",
+            limit=len(spans) + 1,
+        )
+    ]
+
+
+def _merged(
+    con: duckdb.DuckDBPyConnection,
+    workspace_id: str,
+    metric: Metric,
+    spans: Sequence[Span],
+    traffic: Traffic,
+    service_id: str | None,
+    as_known_at: datetime | None,
+    group_by: GroupBy | None,
+) -> list[Row]:
+    whole_hours = all(floor_hour(instant) == instant for span in spans for instant in span)
+    mergeable = metric.definition.aggregation not in QUANTILES and (
+        metric.definition.aggregation != "count_distinct" or metric.definition.metric_type == "categorical"
+    )
+    if not (whole_hours and mergeable) and as_known_at is None and group_by is None:
+        return from_values(con, workspace_id, metric, spans, traffic=traffic, service_id=service_id)
+    rows = merge_parts(con, workspace_id, [metric.key], spans, traffic=traffic, as_known_at=as_known_at)
+    if group_by == "service" and service_id is None:
+        return [row for row in rows if row["service_id"] is not None]
+    return [row for row in rows if row["service_id"] == service_id]
+
+
+def _groups(
+    rows: Iterable[Row], traffic: Traffic, service_id: str | None, group_by: GroupBy | None
+) -> list[tuple[str, str | None, str | None]]:
+    """Traffic, service and category of each line that is drawn."""
+    classes = ["production", "simulation"] if traffic == "all" else [traffic]
+    if group_by == "service":
+        services = sorted({row["service_id"] for row in rows} - {None})
+        return [(each, service, None) for each in classes for service in services]
+    if group_by == "category":
+        categories = sorted({row["category"] for row in rows} - {None})
+        return [(each, service_id, category) for each in classes for category in categories]
+    return [(each, service_id, None) for each in classes]
+
+
+def _by_period(rows: Iterable[Row]) -> dict[tuple[datetime, str, str | None], list[Row]]:
+    found: dict[tuple[datetime, str, str | None], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["period_start"], row["traffic"], row["service_id"]), []).append(row)
+    return found
+
+
+def _empty(metric: Metric, grain: Grain, span: Span, group: tuple[str, str | None, str | None]) -> Row:
+    return {
+        "metric_key": metric.key,
+        "definition_version": metric.version,
+        "metric_type": metric.definition.metric_type,
+        "aggregation": metric.definition.aggregation,
+        "granularity": grain,
+        "period_start": span[0],
+        "period_end": span[1],
+        "traffic": group[0],
+        "service_id": group[1],
+        "category": group[2],
+        "unit": metric.definition.unit,
+        "value": None,
+        "value_text": None,
+        "event_count": 0,
+        "eligible_count": 0,
+    }
+
+
+def _following(day: date, grain: Grain) -> date:
+    if grain == "week":
+        return day + timedelta(days=7)
+    return (day.replace(day=28) + timedelta(days=7)).replace(day=1)

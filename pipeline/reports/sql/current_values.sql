@@ -1,0 +1,18 @@
+-- Values of the definition versions in force, one for each conversation, with what its conversation says about it.
+CREATE OR REPLACE TEMP MACRO current_values(workspace) AS TABLE
+SELECT
+    v.*,
+    c.channel,
+    c.direction,
+    c.run_id AS conversation_run_id,
+    c.session_id,
+    v.participant IS NULL AND v.segment_from IS NULL AND v.segment_to IS NULL AND v.sample_index = 0 AS whole
+FROM metric_values AS v
+SEMI JOIN metric_definitions AS d
+    ON d.workspace_id = v.workspace_id
+    AND d.key = v.metric_key
+    AND d.version = v.definition_version
+    AND d.valid_to IS NULL
+LEFT JOIN conversations AS c
+    ON c.workspace_id = v.workspace_id AND c.conversation_id = v.entity_id AND v.entity_type = 'conversation'
+WHERE v.workspace_id = workspace;

@@ -1,0 +1,1 @@
+"""What the people and programs of a workspace change and send: keys, access, settings, thresholds, webhooks, events."""

@@ -1,0 +1,233 @@
+"""Thresholds on period rows and freshness of the ledger: what is checked after a run, and told once when it changes."""
+
+from __future__ import annotations
+
+import operator
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.aggregate.queries import Row, fetch_rows
+from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.models import Operator
+from pipeline.store import Store, load_sql
+from pipeline.store.control import control_transaction
+from pipeline.window import HOUR
+from pipeline.workspace import audit
+from pipeline.workspace.webhooks import Event, announce
+
+SQL = "pipeline.workspace.sql"
+
+State = Literal["ok", "crossed", "no_data"]
+
+_COMPARE: Mapping[Operator, Callable[[float, float], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """An alarm when a metric's newest complete period compares with a number."""
+
+    metric_key: str
+    operator: Operator
+    value: float
+    granularity: Literal["hour", "day"] = "day"
+    service_id: str | None = None
+    threshold_id: str = ""
+
+
+@dataclass(frozen=True)
+class CheckedThreshold:
+    """A threshold and what the snapshot says about it.
+
+    Attributes:
+        state: `no_data` when no period is complete or the newest has no value; that is never `ok`.
+        row: the period row that was compared.
+    """
+
+    threshold: Threshold
+    state: State
+    row: Row | None
+
+
+def replace_thresholds(
+    store: Store, workspace_id: str, thresholds: Sequence[Threshold], *, actor: str, now: datetime
+) -> None:
+    """Put these in the place of all thresholds of a workspace."""
+    with control_transaction(store) as con:
+        con.execute("DELETE FROM thresholds WHERE workspace_id = ?", [workspace_id])
+        for each in thresholds:
+            con.execute(
+                "INSERT INTO thresholds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    workspace_id,
+                    each.threshold_id or secrets.token_hex(6),
+                    each.metric_key,
+                    each.operator,
+                    each.value,
+                    each.granularity,
+                    each.service_id,
+                    now,
+                    actor,
+                ],
+            )
+        audit.record(con, workspace_id, actor, "thresholds.replace", None, now, {"count": len(thresholds)})
+
+
+def read_thresholds(con: duckdb.DuckDBPyConnection, workspace_id: str) -> list[Threshold]:
+    """All thresholds of a workspace, by metric."""
+    rows = con.execute(
+        "SELECT metric_key, operator, value, granularity, service_id, threshold_id FROM thresholds "
+        "WHERE workspace_id = ? ORDER BY metric_key, threshold_id",
+        [workspace_id],
+    ).fetchall()
+    return [Threshold(*row) for row in rows]
+
+
+def check_thresholds(
+    con: duckdb.DuckDBPyConnection, workspace_id: str, thresholds: Sequence[Threshold], now: datetime
+) -> list[CheckedThreshold]:
+    """Compare each with the newest complete production period of its metric.
+
+    Args:
+        con: a connection to the snapshot.
+        workspace_id: whose rows.
+        thresholds: what to compare.
+        now: periods that end later are not complete.
+    """
+    if not thresholds:
+        return []
+    names = ("threshold_id", "metric_key", "granularity", "service_id")
+    schema = pa.schema([(name, pa.string()) for name in names])
+    rows = [{name: getattr(each, name) for name in names} for each in thresholds]
+    con.register("thresholds_asked", pa.Table.from_pylist(rows, schema=schema))
+    found = fetch_rows(con, load_sql(SQL, "newest_periods"), {"workspace_id": workspace_id, "now": now})
+    con.unregister("thresholds_asked")
+    by_id = {row["threshold_id"]: row for row in found}
+    return [_checked(each, by_id.get(each.threshold_id)) for each in thresholds]
+
+
+def watch(
+    store: Store,
+    catalog: Catalog,
+    data: duckdb.DuckDBPyConnection,
+    control: duckdb.DuckDBPyConnection,
+    workspace_id: str,
+    now: datetime,
+) -> int:
+    """Check every alarm and put a message into the outbox for each that changed.
+
+    Args:
+        store: where changes are written.
+        catalog: definitions in force.
+        data: a connection to the snapshot.
+        control: a connection to the published control tables.
+        workspace_id: whose alarms.
+        now: the instant of the check.
+
+    Returns:
+        How many alarms changed.
+    """
+    alarms = _threshold_alarms(data, control, workspace_id, now) | _freshness_alarms(data, catalog, workspace_id, now)
+    changed = {
+        name: alarm for name, alarm in alarms.items() if alarm[0] != _raised(control, workspace_id).get(name, False)
+    }
+    if not changed:
+        return 0
+    with control_transaction(store) as con:
+        known = _raised(con, workspace_id)
+        for name, (raised, event, detail) in changed.items():
+            if raised != known.get(name, False):  # else another process was quicker
+                con.execute("INSERT INTO alarm_states VALUES (?, ?, ?, ?)", [workspace_id, name, raised, now])
+                announce(con, workspace_id, event, detail, now)
+    return len(changed)
+
+
+def announce_run(store: Store, data: duckdb.DuckDBPyConnection, workspace_id: str, run_id: str, now: datetime) -> int:
+    """Put `run.finished` into the outbox, with what the ledger says about the run.
+
+    Args:
+        store: where the message is written.
+        data: a connection to the snapshot in which the run is.
+        workspace_id: whose run.
+        run_id: as in `extraction_runs`.
+        now: the instant of the message.
+
+    Returns:
+        How many receivers will get it.
+    """
+    found = fetch_rows(data, load_sql(SQL, "finished_run"), {"workspace_id": workspace_id, "run_id": run_id})
+    with control_transaction(store) as con:
+        return announce(con, workspace_id, "run.finished", {"run_id": run_id, **_plain(found[0])}, now)
+
+
+Alarm = tuple[bool, Event, dict[str, object]]
+
+
+def _threshold_alarms(
+    data: duckdb.DuckDBPyConnection, control: duckdb.DuckDBPyConnection, workspace_id: str, now: datetime
+) -> dict[str, Alarm]:
+    alarms: dict[str, Alarm] = {}
+    for checked in check_thresholds(data, workspace_id, read_thresholds(control, workspace_id), now):
+        each, row = checked.threshold, checked.row
+        if row is None or checked.state == "no_data":
+            continue  # says nothing, so it neither raises an alarm nor ends one
+        shown = ("metric_key", "value", "period_start", "period_end", "event_count", "eligible_count", "service_id")
+        detail = {name: row[name] for name in shown}
+        detail |= {"threshold_id": each.threshold_id, "operator": each.operator, "threshold": each.value}
+        event: Event = "threshold.crossed" if checked.state == "crossed" else "threshold.recovered"
+        alarms[f"threshold:{each.threshold_id}"] = (checked.state == "crossed", event, _plain(detail))
+    return alarms
+
+
+def _freshness_alarms(
+    data: duckdb.DuckDBPyConnection, catalog: Catalog, workspace_id: str, now: datetime
+) -> dict[str, Alarm]:
+    rows = data.execute(load_sql(SQL, "done_until"), {"workspace_id": workspace_id}).fetchall()
+    done_until = {(key, version): until for key, version, until in rows}
+    alarms: dict[str, Alarm] = {}
+    for metric in catalog.active:
+        until = done_until.get((metric.key, metric.version))
+        if until is None:
+            continue  # never ran: coverage says so
+        # The hour after the last that is done closed at `until` + 1 h; since then it has been due.
+        late = now - (until + HOUR)
+        missed = late > timedelta(minutes=metric.definition.freshness_sla_minutes)
+        detail: dict[str, object] = {
+            "metric_key": metric.key,
+            "done_until": until.isoformat(),
+            "freshness_sla_minutes": metric.definition.freshness_sla_minutes,
+        }
+        event: Event = "freshness.missed" if missed else "freshness.recovered"
+        alarms[f"freshness:{metric.key}"] = (missed, event, detail)
+    return alarms
+
+
+def _checked(threshold: Threshold, row: Row | None) -> CheckedThreshold:
+    if row is None or row["value"] is None:
+        return CheckedThreshold(threshold, "no_data", row)
+    crossed = _COMPARE[threshold.operator](row["value"], threshold.value)
+    return CheckedThreshold(threshold, "crossed" if crossed else "ok", row)
+
+
+def _raised(con: duckdb.DuckDBPyConnection, workspace_id: str) -> dict[str, bool]:
+    rows = con.execute(
+        "SELECT alarm, arg_max(raised, changed_at) FROM alarm_states WHERE workspace_id = ? GROUP BY alarm",
+        [workspace_id],
+    ).fetchall()
+    return dict(rows)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, object]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
