@@ -124,7 +124,7 @@ def _tools(seen: Observed) -> dict[str, Any]:
         )
     total = len(seen.tools)
     summary = {"total_calls": total, "succeeded": total - failed, "failed": failed, "by_tool": by_tool}
-    return summary | ({"failure_rate": round(failed / total, 4)} if total else {})
+    return summary | ({"failure_rate": failed / total} if total else {})
 
 
 def _risk(rng: Random, seen: Observed) -> dict[str, Any]:
