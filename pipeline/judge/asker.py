@@ -78,10 +78,10 @@ class Asker:
         while True:
             if self._broken is not None:
                 return Failure(self._broken, endpoint=True)
-            used = self.capability
-            async with self._limiter.slot(request.tokens_in + used.output_tokens) as taken_at:
+            async with self._limiter.slot(request.tokens_in + self.capability.output_tokens) as taken_at:
                 if self._broken is not None:
                     return Failure(self._broken, endpoint=True)
+                used = self.capability
                 try:
                     answer = await send(request, used, output_tokens)
                 except FaultError as fault:

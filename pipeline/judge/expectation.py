@@ -22,6 +22,7 @@ _OUT_OF = re.compile(r"\s*(?:/|out of|of)\s*([\d.]+)\b", re.IGNORECASE)
 _YES = frozenset({"true", "yes", "y"})
 _NO = frozenset({"false", "no", "n"})
 _MAX_TEXT = 2000
+_CLAUSE = re.compile("[,.;:!\n\u2014-]")
 _MARKS = " \t\n\"'`*.:;,!()[]\u201c\u201d\u2018\u2019\u00ab\u00bb"
 _NOT = re.compile(r"\b(?:not|no|never|neither|nor)\b|n't\b", re.IGNORECASE)
 
@@ -129,12 +130,10 @@ class Expectation:
             return _wrong("true or false", found)
         yes = _YES | ({_plain(self.true_label)} if self.true_label else set())
         no = _NO | ({_plain(self.false_label)} if self.false_label else set())
-        words = _plain(found).split()
-        whole, first = " ".join(words), _plain(words[0]) if words else ""
-        opposite = {*map(_plain, words)} & ((_NO if first in yes else _YES) if len(words) > 1 else set())
-        for word in (whole, first) if not opposite else (whole,):
-            if (word in yes) != (word in no):
-                return Reading("ok", word in yes)
+        first = _plain(_CLAUSE.split(found.strip().lstrip(_MARKS), maxsplit=1)[0])
+        for words in (_plain(found), first):
+            if (words in yes) != (words in no):
+                return Reading("ok", words in yes)
         return _wrong("true or false", found)
 
     def _read_label(self, found: str) -> Reading:

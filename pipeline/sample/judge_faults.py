@@ -44,7 +44,8 @@ class Fault:
 
     Attributes:
         name: what happens.
-        share: of distinct prompts, chosen by hash.
+        share: of distinct prompts, chosen by hash: those whose place in [0, 1) is in [start, start + share).
+        start: where the share begins, so that faults can strike different prompts.
         times: how often a chosen prompt meets it; None is always.
         after: completions that are served before it begins.
         until: completions after which it ends.
@@ -52,6 +53,7 @@ class Fault:
 
     name: FaultName
     share: float = 1.0
+    start: float = 0.0
     times: int | None = 1
     after: int = 0
     until: int | None = None
@@ -76,7 +78,7 @@ class FaultPlan:
         for index, fault in enumerate(self.faults):
             if served < fault.after or (fault.until is not None and served >= fault.until):
                 continue
-            if fault.share < 1 and _place(f"{index}{prompt}") >= fault.share:
+            if not fault.start <= _place(prompt) < fault.start + fault.share:
                 continue
             if not _applies(fault.name, body):
                 continue

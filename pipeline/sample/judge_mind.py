@@ -1,7 +1,7 @@
 """How the sample judge answers: from the truth labels of the sample, wrong at a known rate, and plainly simulated.
 
-It sees only the prompt, as a model does. It finds the conversation by the fingerprint of the transcript and the label by
-words of the question; what it finds neither for it answers at random, the same each time.
+It sees only the prompt, as a model does. It finds the conversation by the fingerprint of the transcript and the label
+by words of the question; what it finds neither for it answers at random, the same each time.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _is_list(question: str) -> bool:
 
 
 def _value(question: str, truth: ConversationTruth | None, known: Any, rng: Random, *, wrong: bool) -> Any:
-    form = question.rpartition("\nValue: ")[2] if "\nValue: " in question else question
+    form = question.rpartition("Value: ")[2]
     if 'list of {"field": name' in form:
         facts = truth.facts if truth else {}
         return [{"field": name, "value": facts.get(name.rpartition(".")[2])} for name in _FIELD.findall(form)]
