@@ -112,18 +112,23 @@ def _take_file(gathered: _Gathered, document: Document, managed_by: ManagedBy) -
     if data is not None and not (isinstance(data, dict) and isinstance(data.get("definitions"), list)):
         document.report((), "no list named definitions", "start the file with `definitions:` and list them under it")
     elif isinstance(data, dict):
-        for name in data.keys() - {"definitions"}:
+        for name in [name for name in data if name != "definitions"]:
             document.report((name,), "an unknown field", "remove it; a file holds only definitions")
     gathered.problems += [problem for _, problem in document.problems]
-    if not isinstance(data, dict) or not isinstance(data.get("definitions"), list):
+    broken = {at[:2] for at, _ in document.problems}
+    if not isinstance(data, dict) or not isinstance(data.get("definitions"), list) or ("definitions",) in broken:
         return
     for index, item in enumerate(data["definitions"]):
         place = ("definitions", index)
-        if any(at[:2] == place for at, _ in document.problems):
-            if isinstance(item, dict) and isinstance(item.get("key"), str):
-                gathered.unsound.add(item["key"])
-            continue
         _take(gathered, item, managed_by, document, place)
+        key = item.get("key") if place in broken and isinstance(item, dict) else None
+        if (
+            isinstance(key, str)
+            and (taken := gathered.entries.get(key))
+            and (taken.document, taken.place) == (document, place)
+        ):
+            del gathered.entries[key]
+            gathered.unsound.add(key)
 
 
 def _take(gathered: _Gathered, item: Any, managed_by: ManagedBy, document: Document, place: Place) -> None:

@@ -226,7 +226,9 @@ class MetricDefinition(Model):
     selection: Literal["recent", "hash", "stratified"] = Field(
         default="recent", description="Which conversations are taken when there are more than the cap."
     )
-    cap: int | None = Field(default=None, ge=1, description="Newest conversations per run; default by mode.")
+    cap: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="Newest conversations per run; default by mode."
+    )
     repeat: int = Field(default=1, ge=1, le=25, description="Independent answers of a model for one value.")
     scale: ScaleSpec | None = Field(default=None, description="Bounds and bands of a judged number.")
     true_label: Name | None = Field(default=None, description="Shown, and told to a model, for true.")

@@ -7,7 +7,8 @@ that grows, so a hostile file costs no more than a large one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ _FLOAT = re.compile(
 
 @dataclass
 class Document:
-    """What a file holds.
+    """What a file holds; `data` and `lines` are shared between readings and never changed.
 
     Attributes:
         file: path as the user knows it.
@@ -93,13 +94,15 @@ def read_yaml(path: Path) -> Document:
         found = f"byte 0x{content[error.start]:02x} at offset {error.start}, which is not UTF-8"
         document.report((), found, "save the file as UTF-8", line)
         return document
-    read_text(text, document)
+    parsed = _parse(text)
+    document.data, document.lines = parsed.data, parsed.lines
+    document.problems = [(place, replace(problem, file=document.file)) for place, problem in parsed.problems]
     return document
 
 
 def yaml_files(folder: Path) -> list[Path]:
     """YAML files below a folder, in order of their names."""
-    return sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml") and path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml"))
 
 
 def shown(path: Path) -> str:
@@ -110,8 +113,10 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def read_text(text: str, document: Document) -> None:
-    """Fill a document from YAML text."""
+@lru_cache(maxsize=32)
+def _parse(text: str) -> Document:
+    """The document of a YAML text, without a name; a server reads the same files again and again."""
+    document = Document("")
     builder = _Builder(document)
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
@@ -126,6 +131,7 @@ def read_text(text: str, document: Document) -> None:
         document.report((), found, advice, None if mark is None else mark.line + 1)
     except (YAMLError, ValueError, RecursionError) as error:
         document.report((), str(error).splitlines()[0] if str(error) else "text that is not YAML", "mend the YAML")
+    return document
 
 
 @dataclass

@@ -119,6 +119,11 @@ def _source(definition: MetricDefinition) -> Iterator[Finding]:
     event_types = ("metric.written",) if written else ("call_intelligence.row",)
     if (written or source == "call_intelligence") and definition.event_types != event_types:
         yield Finding(("event_types",), str(list(definition.event_types)), f"write [{event_types[0]}] for this source")
+    for field in ("gate", "sampling_rate", "cap"):
+        if definition.event_level and _is_set(definition, field):
+            yield Finding(
+                (field,), "it on a metric of single events", "remove it, or add a fold: it picks conversations"
+            )
 
 
 def _type(definition: MetricDefinition) -> Iterator[Finding]:
@@ -246,6 +251,9 @@ def _pattern_end(end: PatternEnd, place: Place) -> Iterator[Finding]:
     if bool(end.keywords) == (end.regex is not None):
         found = "keywords and regex" if end.keywords else "neither keywords nor regex"
         yield Finding(place, found, "write one of keywords and regex")
+    for index, keyword in enumerate(end.keywords):
+        if not keyword.strip():
+            yield Finding((*place, "keywords", index), repr(keyword), "write a word")
     if end.regex is not None and (reason := regex_fault(end.regex)):
         advice = "use RE2 syntax, which has no look-around and no back-references"
         yield Finding((*place, "regex"), f"{end.regex!r} ({reason})", advice)

@@ -87,6 +87,7 @@ def test_a_file_cannot_make_itself_built_in(settings: Settings) -> None:
         (HEAD + entry("Bad-Key"), 2, "definitions[0].key", "'Bad-Key'", "lower-case"),
         (HEAD + entry(metric_type="numeric"), 4, "definitions[0].metric_type", "'numeric'", "did you mean numerical?"),
         (HEAD + entry() + "    unit: again\n", 10, "definitions[0].unit", "line 9", "keep one"),
+        (HEAD + entry() + HEAD + entry("again"), 10, "definitions", "first on line 1", "keep one"),
         (HEAD + entry(valid_range_max=".nan"), 10, "definitions[0].valid_range_max", "nan", "finite"),
         (HEAD + entry(valid_range_max=".inf"), 10, "definitions[0].valid_range_max", "inf", "finite"),
         (HEAD + entry(valid_range_max="9" * 400), 10, "definitions[0].valid_range_max", "inf", "finite"),
@@ -144,6 +145,14 @@ def test_a_file_cannot_make_itself_built_in(settings: Settings) -> None:
         (
             HEAD + entry(aggregation="ratio", extract_path=None, ratio_numerator_metric="call_count"),
             7, "definitions[0].aggregation", "ratio_numerator_metric", "both ends",
+        ),
+        (
+            HEAD + entry(extraction_mode="pattern", extract_path=None, pattern="{keywords: [x, ' '], result: count}"),
+            10, "definitions[0].pattern.keywords[1]", "' '", "write a word",
+        ),
+        (
+            HEAD + entry(source="world_events", event_types="[x]", gate="completed_rate"),
+            10, "definitions[0].gate", "single events", "add a fold",
         ),
         (HEAD + formula("f", "quality_scor > 1"), 10, "definitions[0].formula", "quality_scor", "did you mean"),
         (HEAD + formula("f", "voice_quality_score + "), 10, "definitions[0].formula", "cannot be read", "brackets"),
