@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -92,6 +92,15 @@ def test_what_leaves_the_range_of_a_double_is_unknown_never_infinite(bench):
     assert all(map(math.isfinite, floats))
 
 
+def test_an_hour_that_two_local_days_share_is_whole_and_each_day_has_its_part(bench):
+    hour = datetime(2026, 3, 10, 18, tzinfo=UTC)  # midnight in India is 18:30
+    bench.put(bench.value(float(minute), at=hour.replace(minute=minute)) for minute in (10, 29, 30, 59))
+    bench.aggregate(bench.metric(aggregation="count"), zone="Asia/Kolkata")
+    found = [(row["granularity"], row["period_start"], row["value"]) for row in bench.periods()]
+    midnight = hour.replace(minute=30)
+    assert found == [("day", midnight - timedelta(days=1), 2.0), ("day", midnight, 2.0), ("hour", hour, 4.0)]
+
+
 def test_the_mode_of_a_tie_is_the_first_label(bench):
     bench.put(bench.value(label) for label in ("b", "a", "c", "b", "a"))
     bench.aggregate(bench.metric(metric_type="categorical", aggregation="count"))
@@ -174,7 +183,7 @@ def test_estimated_totals_cover_the_truth_as_often_as_they_say(bench):
         held[row["metric_key"]] += (
             row["interval_low"] <= truth[row["period_start"]][row["metric_key"]] <= row["interval_high"]
         )
-    assert all(0.91 * 300 <= count <= 0.99 * 300 for count in held.values()), held
+    assert all(0.92 * 300 <= count <= 0.97 * 300 for count in held.values()), held
 
 
 def test_fifty_metrics_over_twenty_thousand_values_take_a_fixed_number_of_queries(bench):
