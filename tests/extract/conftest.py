@@ -105,9 +105,9 @@ class Bench:
     def below(self, key: str) -> list[tuple[Any, ...]]:
         """(conversation, participant, turn, status, value) of the rows below the conversation."""
         rows = self.sql(
-            "SELECT entity_id, participant, segment_from, status, coalesce(to_json(value_number), to_json(value_boolean), "
-            "to_json(value_text)) FROM metric_values WHERE metric_key = ? AND (participant IS NOT NULL "
-            "OR segment_from IS NOT NULL) ORDER BY ALL",
+            "SELECT entity_id, participant, segment_from, status, coalesce(to_json(value_number), "
+            "to_json(value_boolean), to_json(value_text)) FROM metric_values WHERE metric_key = ? "
+            "AND (participant IS NOT NULL OR segment_from IS NOT NULL) ORDER BY ALL",
             key,
         )
         return [(*row[:4], json.loads(row[4]) if row[4] else None) for row in rows]

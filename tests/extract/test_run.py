@@ -87,7 +87,9 @@ def test_what_ended_outside_the_window_is_not_looked_at(bench: Any) -> None:
     bench.define(score(bench))
     edge = (bench.WINDOW.end - bench.START) / timedelta(minutes=1)
     bench.add(bench.ended("inside", edge - 0.1, score=1), bench.ended("at_the_end", edge, score=1))
-    bench.add(bench.ended("at_the_start", edge - 24 * 60, score=1), bench.ended("before", edge - 24 * 60 - 0.1, score=1))
+    bench.add(
+        bench.ended("at_the_start", edge - 24 * 60, score=1), bench.ended("before", edge - 24 * 60 - 0.1, score=1)
+    )
     bench.run()
     assert set(bench.values("score")) == {"inside", "at_the_start"}
 
@@ -150,7 +152,10 @@ def test_a_dry_run_plans_and_writes_nothing(bench: Any) -> None:
     bench.add(bench.ended("a", score=1), bench.ended("b", score=2))
     report = bench.run(dry_run=True)
     assert report.dry_run
-    assert [(o.key, o.eligible, o.reused, o.computed) for o in report.outcomes] == [("score", 2, 0, 2), ("twice", 2, 0, 2)]
+    assert [(o.key, o.eligible, o.reused, o.computed) for o in report.outcomes] == [
+        ("score", 2, 0, 2),
+        ("twice", 2, 0, 2),
+    ]
     for table in ("metric_values", "extraction_runs", "stale_periods", "metric_definitions"):
         assert bench.sql(f"SELECT * FROM {table}") == []
     bench.run()
@@ -181,9 +186,9 @@ def test_definitions_are_kept_with_the_time_they_were_in_force(bench: Any) -> No
     assert in_force() == [("score", True)]
     bench.clean()
     bench.sql(
-        "INSERT INTO metric_periods BY NAME SELECT workspace_id, metric_key, definition_version, 'numerical' metric_type, "
-        "'avg' aggregation, traffic, 'hour' granularity, observed_at period_start, observed_at period_end, "
-        "'none' interval_method, 'all' selection, false estimated, now() computed_at, 1 revision, "
+        "INSERT INTO metric_periods BY NAME SELECT workspace_id, metric_key, definition_version, "
+        "'numerical' metric_type, 'avg' aggregation, traffic, 'hour' granularity, observed_at period_start, "
+        "observed_at period_end, 'none' interval_method, 'all' selection, false estimated, now() computed_at, 1 revision, "
         + ", ".join(f"0 AS {name}_count" for name in ["event", "eligible", *STATES[1:]])
         + " FROM metric_values"
     )

@@ -143,9 +143,7 @@ def test_events_fold_to_one_value(bench: Any) -> None:
     bench.add(felt, foreign, bench.ended("c"), bench.ended("calm"))
     bench.run()
     found = {fold: bench.values(f"valence_{fold}")["c"] for fold in folds}
-    assert found == pytest.approx(
-        dict(first=0.1, last=0.9, avg=1.4 / 3, min=0.1, max=0.9, sum=1.4, count=3, median=0.4, p95=0.85)
-    )
+    assert found == pytest.approx(dict(zip(folds, [0.1, 0.9, 1.4 / 3, 0.1, 0.9, 1.4, 3, 0.4, 0.85], strict=True)))
     assert bench.values("strong") == {"c": 1.0, "calm": 0.0}
     assert bench.values("valence_avg")["calm"] == "missing"
 
