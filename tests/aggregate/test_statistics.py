@@ -183,7 +183,7 @@ def test_estimated_totals_cover_the_truth_as_often_as_they_say(bench):
         held[row["metric_key"]] += (
             row["interval_low"] <= truth[row["period_start"]][row["metric_key"]] <= row["interval_high"]
         )
-    assert all(0.92 * 300 <= count <= 0.97 * 300 for count in held.values()), held
+    assert all(0.92 * 300 <= count <= 0.96 * 300 for count in held.values()), held
 
 
 def test_fifty_metrics_over_twenty_thousand_values_take_a_fixed_number_of_queries(bench):
