@@ -17,7 +17,9 @@ def surface(bench: Any, key: str, **fields: Any) -> dict[str, Any]:
 def test_hours_become_stale_once_and_again_when_something_arrives(bench: Any) -> None:
     bench.define(surface(bench, "surfaces", aggregation="count"))
     shown = [bench.event("a", "surface.created", minute, domain="surface") for minute in (5, 50, 65)]
-    bench.add(shown, bench.event("a", "surface.created", 5, domain="other"), bench.event("a", "other", 5, domain="surface"))
+    bench.add(
+        shown, bench.event("a", "surface.created", 5, domain="other"), bench.event("a", "other", 5, domain="surface")
+    )
     report = bench.run()
     assert bench.stale("surfaces") == {bench.START, bench.START + HOUR}
     assert report.outcomes[0].states == {"ok": 3}

@@ -128,8 +128,9 @@ def _fill(con: Any, workspace_id: str, conversations: list[dict[str, Any]]) -> N
             "INSERT INTO conversations BY NAME SELECT ? workspace_id, 'c' || ? conversation_id, ? started_at, "
             "? ended_at, ? settled_at, ? last_arrival_at, ? channel, 'production' traffic, 1 event_count, "
             "1 turn_count, 1 agent_turn_count, 0 user_turn_count, 0 tool_call_count, 0 tool_failure_count, "
-            "'h' || ? content_hash, [{'index': 0, 'role': 'agent', 'participant': NULL, 'text': ?, 'started_at': NULL, 'ended_at': NULL, "
-            "'event_id': 'e', 'data': '{\"score\": 1}'::JSON}] turns, ?::JSON intelligence",
+            "'h' || ? content_hash, [{'index': 0, 'role': 'agent', 'participant': NULL, 'text': ?, 'started_at': NULL, "
+            "'ended_at': NULL, "
+            "            "'event_id': 'e', 'data': '{\"score\": 1}'::JSON}] turns, ?::JSON intelligence",
             [
                 workspace_id,
                 n,

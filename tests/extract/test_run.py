@@ -188,7 +188,8 @@ def test_definitions_are_kept_with_the_time_they_were_in_force(bench: Any) -> No
     bench.sql(
         "INSERT INTO metric_periods BY NAME SELECT workspace_id, metric_key, definition_version, "
         "'numerical' metric_type, 'avg' aggregation, traffic, 'hour' granularity, observed_at period_start, "
-        "observed_at period_end, 'none' interval_method, 'all' selection, false estimated, now() computed_at, 1 revision, "
+        "observed_at period_end, 'none' interval_method, 'all' selection, false estimated, "
+        "now() computed_at, 1 revision, "
         + ", ".join(f"0 AS {name}_count" for name in ["event", "eligible", *STATES[1:]])
         + " FROM metric_values"
     )

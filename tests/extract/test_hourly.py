@@ -1,0 +1,52 @@
+"""The whole chain: ingest, extract, aggregate, publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.hourly import backfill, run_hour
+from pipeline.settings import Settings
+from pipeline.store import Store
+from pipeline.window import HOUR, Window
+
+PERIODS = (
+    "SELECT metric_key, granularity, period_start, service_id, category, value, event_count, eligible_count, "
+    "pending_count FROM metric_periods WHERE superseded_at IS NULL ORDER BY ALL"
+)
+
+
+def test_a_backfill_ends_where_hourly_runs_end(bench: Any, tmp_path: Path) -> None:
+    bench.define(
+        bench.definition("score", extract_path="$.score", aggregation="avg"),
+        bench.definition("surfaces", source="world_events", event_types=["surface.created"], aggregation="count"),
+    )
+    bench.add(*(bench.ended(f"c{n}", n * 25, score=n) for n in range(8)))
+    bench.add(bench.event("c0", "surface.created", 30), bench.event("c1", "surface.created", 100))
+    windows = list(Window.each_hour(bench.START, bench.START + 5 * HOUR))
+    found = []
+    for name in ("hourly", "backfill"):
+        settings = Settings(
+            home=tmp_path / name, definitions=tmp_path / "none", landing=str(bench.settings.home / "landing")
+        )
+        store = Store(settings)
+        if name == "hourly":
+            reports = [run_hour(store, bench.catalog, settings, window) for window in windows]
+            assert [len(report.extracts) for report in reports] == [1] * 5
+        else:
+            seen: list[Window] = []
+            backfill(store, bench.catalog, settings, windows, on_window=lambda report: seen.append(report.window))
+            assert seen == windows
+        with store.read() as con:
+            found.append(con.execute(PERIODS).fetchall())
+    assert found[0] == found[1]
+    assert found[0]
+
+
+def test_a_dry_run_of_the_chain_writes_nothing(bench: Any) -> None:
+    bench.define(bench.definition("score", extract_path="$.score", aggregation="avg"))
+    bench.add(bench.ended("a", score=1))
+    report = run_hour(bench.store, bench.catalog, bench.settings, bench.WINDOW, dry_run=True)
+    assert (report.ingest, report.aggregate) == (None, None)
+    assert report.extracts[0].outcomes[0].computed == 1
+    assert not bench.store.snapshot_path.exists()
