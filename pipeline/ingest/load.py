@@ -17,7 +17,7 @@ from pipeline.settings import Settings
 from pipeline.store import Store, load_sql, run_script
 
 _SQL = "pipeline.ingest.sql"
-_CHUNK_BYTES = 32 * 2**20  # of JSON; staging it takes several times as much
+_CHUNK_BYTES = 16 * 2**20  # of JSON; staging takes some fifteen times as much
 _FUTURE = timedelta(hours=24)  # clocks of sources may be ahead of ours
 _ISO = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}(:?\d{2})?)?"
 _ZONE = r"(Z|[+-]\d{2}(:?\d{2})?)$"

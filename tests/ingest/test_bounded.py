@@ -20,7 +20,7 @@ PROLOGUE = """
     from pipeline.settings import Settings
     from pipeline.store import Store
     home, url = Path(sys.argv[1]), sys.argv[2]
-    settings = Settings(home=home, memory_limit="256MB", threads=1, chunk_records=20_000)
+    settings = Settings(home=home, memory_limit="400MB", threads=1, chunk_records=20_000)
     store = Store(settings)
 """
 PEAK = """
@@ -80,10 +80,11 @@ def test_a_large_file_streams_through(tmp_path: Path) -> None:
     home.mkdir()
     events, rejected, failed, growth = map(int, _run(PEAK, home, path).split())
     assert (events, rejected, failed) == (50_000, 0, 0)
-    assert growth < 700  # of 300 MB of text: a chunk, its staging and DuckDB's own 256 MB
+    assert growth < 600  # for 300 MB of text: a chunk in Python beside the 400 MB that DuckDB may use
 
 
 FULL_DISK = """
+    settings = settings.model_copy(update={"chunk_records": 5_000})
     limit = int(sys.argv[3])
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
@@ -109,7 +110,7 @@ def test_a_full_disk_stops_the_run_and_the_next_one_finishes_it(tmp_path: Path) 
             stream.write(json.dumps({**event, "data": {"text": noise.randbytes(150).hex()}}) + "\n")
     home = tmp_path / "home"
     home.mkdir()
-    error, kept, after, file = _run(FULL_DISK, home, path, 14 * 2**20).splitlines()
+    error, kept, after, file = _run(FULL_DISK, home, path, 8 * 2**20).splitlines()
     assert error.startswith("StoreUnavailableError The database")
     assert "What was committed is kept" in error
     stored = int(kept.split()[0])

@@ -51,7 +51,7 @@ def _zip(**members: bytes) -> bytes:
 HEADER = b"event_id,event_type,occurred_at\n"
 ROW = b"e1,x,2026-01-05T10:00:00Z\n"
 SECOND_ROW = b"e2,x,2026-01-05T10:00:00Z\n"
-QUOTED = b'event_id,event_type,occurred_at,data\r\ne1,x,2026-01-05T10:00:00Z,"{""text"": ""a,\nb""}"\r\n'
+QUOTED = b'event_id,event_type,occurred_at,data\r\ne1,x,2026-01-05T10:00:00Z,"{""text"":\n""a,b""}"\r\n'
 
 
 @pytest.mark.parametrize(
