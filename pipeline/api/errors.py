@@ -103,9 +103,23 @@ def _invalid(_: Request, error: Exception) -> Response:
     return _unprocessable([(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors()])
 
 
-def _http(_: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # the framework names the methods of one route only
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return JSONResponse({"detail": error.detail}, error.status_code, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    operations = request.app.openapi()["paths"]
+    path = request.url.path.rstrip("/")
+    return {
+        method.upper()
+        for template, methods in operations.items()
+        for method in methods
+        if re.fullmatch(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(template)), path)
+    }
 
 
 def _ours(request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ SELECT definitions, overrides FROM settings_revisions WHERE workspace_id = ? ORD
 
 
 def api_definitions(con: duckdb.DuckDBPyConnection, workspace_id: str) -> list[dict[str, Any]]:
-    """The custom definitions in force, as they were sent, in the order in which they were sent."""
+    """The custom definitions in force, without what equals its default, in the order in which they were sent."""
     found = con.execute(_NEWEST, [workspace_id]).fetchall()
     return list(orjson.loads(found[0][0])) if found else []
 

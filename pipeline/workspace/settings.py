@@ -37,7 +37,7 @@ class Revision:
 
     Attributes:
         revision: counts from 1; 0 is the state before the first change.
-        definitions: as they were sent.
+        definitions: the custom ones, without what equals its default.
         overrides: changes to built-in metrics by key.
         diff: what this change added, removed and changed.
     """
@@ -168,8 +168,11 @@ def _apply(settings: Settings, workspace_id: str, change: Change, base: Revision
     problems.extend(_placed(problem, places) for problem in catalog.errors if problem.file == "settings")
     if problems:
         raise DefinitionsRefusedError(problems)
-    diff = _diff(base.definitions, base.overrides, custom, overrides)
-    return Revision(base.revision, definitions=tuple(custom), overrides=overrides, diff=diff)
+    # In one form, however they were sent: what equals its default is left out.
+    sent = [catalog.get(body["key"]).definition for body in custom]
+    definitions = tuple(definition.model_dump(mode="json", exclude_defaults=True) for definition in sent)
+    diff = _diff(base.definitions, base.overrides, definitions, overrides)
+    return Revision(base.revision, definitions=definitions, overrides=overrides, diff=diff)
 
 
 def _entries(change: Change, base: Revision) -> list[Entry]:
