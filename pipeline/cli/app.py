@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 something failed (a metric, a file); 2 the user can mend i
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -16,7 +17,7 @@ import typer
 
 from pipeline import __version__
 from pipeline.cli import definitions, project, read, status, work
-from pipeline.cli.console import BROKEN_PIPE, complain, emit
+from pipeline.cli.console import BROKEN_PIPE, Warnings, complain, emit
 from pipeline.errors import UserError
 
 FAILED, USER_ERROR, INTERNAL_ERROR, INTERRUPTED = 1, 2, 3, 130
@@ -48,6 +49,8 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code. What went wrong is on standard error, in one line unless it is a bug.
     """
+    warnings = Warnings()
+    logging.getLogger("pipeline").addHandler(warnings)
     try:
         code = app(args=list(arguments), prog_name="metric-store", standalone_mode=False)
         sys.stdout.flush()
@@ -66,6 +69,8 @@ def run(arguments: Sequence[str]) -> int:
         traceback.print_exc()
         complain(f"This is a bug ({type(error).__name__}); please report it with the lines above.")
         return INTERNAL_ERROR
+    finally:
+        logging.getLogger("pipeline").removeHandler(warnings)
     return _interrupted() if code == INTERRUPTED else int(code or 0)
 
 
