@@ -101,13 +101,6 @@ def _judged(run: RunContext, work: Sequence[CappedWork]) -> Mapping[str, CappedR
 
 
 def _python(run: RunContext, work: Sequence[CappedWork]) -> Mapping[str, CappedResult]:
-    try:
-        from pipeline.extract.python_mode import evaluate_python
-    except ModuleNotFoundError:
-        return _no_model(work)
+    from pipeline.extract.python_mode import evaluate_python
+
     return evaluate_python(run, work)
-
-
-def _no_model(work: Sequence[CappedWork]) -> dict[str, CappedResult]:
-    ids = {item.metric.key: item.conversations.column("conversation_id").to_pylist() for item in work}
-    return {key: CappedResult(dict.fromkeys(found, "no_model")) for key, found in ids.items()}

@@ -34,9 +34,8 @@ def test_a_backfill_ends_where_hourly_runs_end(bench: Any, tmp_path: Path) -> No
             reports = [run_hour(store, bench.catalog, settings, window) for window in windows]
             assert [len(report.extracts) for report in reports] == [1] * 5
         else:
-            seen: list[Window] = []
-            backfill(store, bench.catalog, settings, windows, on_window=lambda report: seen.append(report.window))
-            assert seen == windows
+            report = backfill(store, bench.catalog, settings, windows)
+            assert [one.window for one in report.extracts] == windows
         with store.read() as con:
             found.append(con.execute(PERIODS).fetchall())
     assert found[0] == found[1]

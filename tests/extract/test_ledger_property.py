@@ -130,7 +130,7 @@ def _fill(con: Any, workspace_id: str, conversations: list[dict[str, Any]]) -> N
             "1 turn_count, 1 agent_turn_count, 0 user_turn_count, 0 tool_call_count, 0 tool_failure_count, "
             "'h' || ? content_hash, [{'index': 0, 'role': 'agent', 'participant': NULL, 'text': ?, 'started_at': NULL, "
             "'ended_at': NULL, "
-            "            "'event_id': 'e', 'data': '{\"score\": 1}'::JSON}] turns, ?::JSON intelligence",
+            "'event_id': 'e', 'data': '{\"score\": 1}'::JSON}] turns, ?::JSON intelligence",
             [
                 workspace_id,
                 n,
