@@ -1,6 +1,6 @@
 """Ingestion: files to events, events to conversations."""
 
-from pipeline.ingest.assemble import assemble
+from pipeline.ingest.conversations import assemble
 from pipeline.ingest.report import FileOutcome, IngestProgress, IngestReport
 from pipeline.ingest.run import ingest
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pipeline.catalog.catalog import Catalog
 from pipeline.errors import DefinitionError, SourceError
-from pipeline.ingest.assemble import assemble
 from pipeline.ingest.containers import UNREADABLE, message
+from pipeline.ingest.conversations import assemble
 from pipeline.ingest.files import SourceFile, find_files
 from pipeline.ingest.load import Loader, Reading
 from pipeline.ingest.mapping import CompiledMapping

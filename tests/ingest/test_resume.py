@@ -60,15 +60,14 @@ KILLED = """
     from pipeline.settings import Settings
     from pipeline.store import Store
     settings = Settings(home=Path(sys.argv[1]), chunk_records=500)
-    ingest(Store(settings), Catalog(), settings, urls=[sys.argv[2]], on_progress=lambda p: print(p.record_count, flush=True))
+    show = lambda progress: print(progress.record_count, flush=True)
+    ingest(Store(settings), Catalog(), settings, urls=[sys.argv[2]], on_progress=show)
 """
 
 
 def test_a_killed_run_loses_nothing_and_doubles_nothing(pipe: Any) -> None:
-    events = (
-        {"event_id": f"e{n}", "conversation_id": f"c{n // 10}", "event_type": "user.turn", "occurred_at": None, "sequence": n}
-        for n in range(10_000)
-    )  # fmt: skip
+    common = {"event_type": "user.turn", "occurred_at": None}
+    events = ({"event_id": f"e{n}", "conversation_id": f"c{n // 10}", "sequence": n, **common} for n in range(10_000))
     path = pipe.write("a.ndjson", *events)
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(KILLED), str(pipe.settings.home), str(path)],

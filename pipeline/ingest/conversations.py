@@ -8,7 +8,7 @@ from pipeline.settings import Settings
 from pipeline.store import load_sql, run_script
 
 _SQL = "pipeline.ingest.sql"
-_BATCH_EVENTS = 200_000
+_BATCH_BYTES = 16 * 2**20  # of event data; a batch takes some fifteen times as much
 
 
 def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
@@ -22,7 +22,7 @@ def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
         How many conversations were rebuilt.
     """
     workspace: dict[str, object] = {"workspace_id": settings.workspace_id}
-    run_script(con, load_sql(_SQL, "batches"), {**workspace, "batch_events": _BATCH_EVENTS})
+    run_script(con, load_sql(_SQL, "stale"), {**workspace, "batch_bytes": _BATCH_BYTES})
     batches = con.execute("SELECT batch, count(*) FROM stale_batches GROUP BY batch ORDER BY batch").fetchall()
     for batch, _ in batches:
         parameters = {**workspace, "batch": batch, "settle_minutes": settings.settle_minutes}

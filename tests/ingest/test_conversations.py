@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import pipeline.ingest.assemble as module
+from pipeline.ingest import conversations
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
@@ -143,8 +143,13 @@ def test_the_content_hash_does_not_depend_on_order_or_time_of_arrival(pipe: Any,
 
 @pytest.mark.parametrize(
     "change",
-    [{"data": {"text": "Good day"}}, {"participant": "someone"}, {"service_id": "other"}, {"occurred_at": "2026-01-05T10:00:02Z"}],
-)  # fmt: skip
+    [
+        {"data": {"text": "Good day"}},
+        {"participant": "someone"},
+        {"service_id": "other"},
+        {"occurred_at": "2026-01-05T10:00:02Z"},
+    ],
+)
 def test_the_content_hash_depends_on_what_values_depend_on(
     pipe: Any, new_pipe: Any, tmp_path: Any, change: dict[str, Any]
 ) -> None:
@@ -164,7 +169,7 @@ def test_many_conversations_are_assembled_in_batches(
     other = new_pipe(tmp_path / "other")
     other.write("a.ndjson", *events)
     other.ingest()
-    monkeypatch.setattr(module, "_BATCH_EVENTS", 7)
+    monkeypatch.setattr(conversations, "_BATCH_BYTES", 7_000)
     pipe.write("a.ndjson", *events)
     assert pipe.ingest().conversation_count == 40
     assert pipe.contents() == other.contents()
