@@ -118,8 +118,11 @@ def _searcher(paths: list[Path]) -> Callable[[str], list[str | None]]:
     """One JSON text for each path: the match, a list of several matches, or None."""
 
     def search(document: str) -> list[str | None]:
-        tree = json.loads(document)
-        found = [path.find(tree) for path in paths]
+        try:
+            tree = json.loads(document)
+            found = [path.find(tree) for path in paths]
+        except RecursionError:  # nested too deeply to search: an object is of the wrong type for every metric
+            return ["{}"] * len(paths)
         return [json.dumps(hits[0] if len(hits) == 1 else hits) if hits else None for hits in found]
 
     return search

@@ -82,7 +82,7 @@ def test_paths_outside_sql_run_in_the_same_scan(bench: Any) -> None:
     )
     signals = [{"name": "b", "weight": 0.25}, {"name": "a", "weight": 0.75}]
     bench.add(bench.ended("two", signals=signals), bench.ended("none"))
-    bench.run()
+    assert not bench.run().failed
     assert bench.values("plain") == {"two": 0.25, "none": "missing"}
     assert bench.values("filtered") == {"two": 0.75, "none": "missing"}
     assert bench.values("several") == {"two": "wrong_type", "none": "missing"}
@@ -161,3 +161,12 @@ def test_scope_and_source_filter_keep_conversations_out(bench: Any) -> None:
     bench.run()
     for key in ("voice", "inbound", "triage", "long"):
         assert bench.values(key) == {"one": 1.0, "two": "not_applicable"}, key
+
+
+def test_a_document_nested_too_deeply_costs_no_other_conversation(bench: Any) -> None:
+    bench.define(bench.definition("several", extract_path="$..weight", fold="sum"))
+    bench.add(bench.ended("fine", weight=2), bench.ended("deep"))
+    nested = '{"a":' * 3000 + '{"weight": 1}' + "}" * 3000
+    bench.sql("UPDATE conversations SET intelligence = ?::JSON WHERE conversation_id = 'deep'", nested)
+    assert not bench.run().failed
+    assert bench.values("several") == {"fine": 2.0, "deep": "wrong_type"}
