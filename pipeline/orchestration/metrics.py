@@ -139,7 +139,7 @@ def _extract(
 ) -> Outcomes:
     outcomes: Outcomes = defaultdict(dict)
     for window in windows_of(context, settings):
-        report = extract(store, catalog, settings, window, keys=keys, run_id=context.run_id)
+        report = extract(store, catalog, settings, window, keys=keys, run_id=context.run.run_id)
         for outcome in report.outcomes:
             outcomes[outcome.key][window] = outcome
     return outcomes
