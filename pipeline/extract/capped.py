@@ -67,7 +67,13 @@ def _estimated(run: RunContext, planned: Sequence[PlannedWork]) -> Iterator[Metr
     for item in planned:
         estimate = estimates[item.outcome.key]
         tokens = estimate.tokens_in + estimate.tokens_out
-        yield replace(item.outcome, calls=estimate.calls, tokens=tokens, cost_usd=estimate.usd)
+        yield replace(
+            item.outcome,
+            calls=estimate.calls,
+            tokens=tokens,
+            tokens_cached=estimate.tokens_cached,
+            cost_usd=estimate.usd,
+        )
 
 
 def _results(evaluate: Evaluate, run: RunContext, items: Sequence[CappedWork]) -> dict[str, CappedResult]:
@@ -88,6 +94,7 @@ def _finished(planned: MetricOutcome, work: CappedWork, result: CappedResult, se
         states=dict(+states),
         calls=result.calls,
         tokens=result.tokens_in + result.tokens_out,
+        tokens_cached=result.tokens_cached,
         cost_usd=result.cost_usd,
         seconds=result.seconds or seconds,
         failure=result.failure,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,29 +14,25 @@ from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
 from pipeline.extract.transcripts import for_judge, read_conversations
 from pipeline.extract.values import NOT_LOOKED_AT, write_values
 from pipeline.judge import loop
-from pipeline.judge.engine import CHUNK, Counters, Engine, Spent
+from pipeline.judge.batch import BatchDesk
+from pipeline.judge.engine import CHUNK, Engine, Spent
 from pipeline.judge.expectation import Value
-from pipeline.judge.judgement import Judgement, Result, judge
+from pipeline.judge.judgement import OVER_BUDGET, Judgement, Result, judge
 from pipeline.judge.ledger import StoreLedger, look_up
 from pipeline.judge.plan import Ask, Estimate, endpoint_of, estimate, plan
 from pipeline.settings_models import ModelEndpoint
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[Counters], None]
 
-
-def evaluate_judged(
-    run: RunContext, work: Sequence[CappedWork], *, progress: Progress | None = None
-) -> dict[str, CappedResult]:
+def evaluate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, CappedResult]:
     """Give every chosen conversation the value of every judged metric, asking no more than is not yet paid for.
 
     Values are written conversation by conversation while others are still being judged.
 
     Args:
-        run: the run.
+        run: the run; with a `batch` the questions go there and their conversations are `pending`.
         work: what was chosen.
-        progress: called with live counters, on another thread.
 
     Returns:
         For each metric the state of each of its conversations, and what its calls cost. A call that several metrics
@@ -45,10 +41,14 @@ def evaluate_judged(
     results = {item.metric.key: _Tally() for item in work}
     asked = [item for item in work if not _without_model(run, item, results[item.metric.key])]
     desk = _Desk(run, asked, results)
-    if desk.order:
+    if run.batch is not None:
+        _collect(run.batch, desk)
+    elif desk.order:
         models = run.settings.models
         ledger = StoreLedger(run.store, run.run_id, models.budget)
-        engine = Engine(ledger, write_batch=models.write_batch, concurrency=_concurrency(run, asked), progress=progress)
+        engine = Engine(
+            ledger, write_batch=models.write_batch, concurrency=_concurrency(run, asked), progress=run.on_judged
+        )
         loop.run(engine.run(desk.order, desk.plan, desk.hand_over))
     return {key: tally.result() for key, tally in results.items()}
 
@@ -66,6 +66,22 @@ def estimate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, Es
         for key, part in estimate(asks, settled).items():
             found[key] += part
     return found
+
+
+def _collect(batch: BatchDesk, desk: _Desk) -> None:
+    """Values for what is answered; the other questions go into the next batch, as the budget allows."""
+    for at in range(0, len(desk.order), CHUNK):
+        asks = desk.plan(desk.order[at : at + CHUNK])
+        requests = [request for ask in asks for request in ask.all_requests]
+        claim = batch.add(requests)
+        results: dict[str, Result] = {}
+        for request in requests:
+            stored = claim.answers.get(request.hash)
+            if stored is not None and stored.settled:
+                results[request.hash] = stored
+            else:
+                results[request.hash] = "pending" if request.hash in claim.granted else OVER_BUDGET
+        desk.hand_over(asks, results, {})
 
 
 @dataclass

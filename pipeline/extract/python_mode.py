@@ -83,7 +83,7 @@ def _read(run: RunContext, conversation_ids: Sequence[str]) -> dict[str, dict[st
 def _row(
     item: CappedWork, chosen: Mapping[str, Any], process: PythonProcess, conversation: dict[str, Any]
 ) -> dict[str, Any]:
-    reading, reasoning, confidence = _outcome(item.metric.definition, process, conversation)
+    reading, reasoning, confidence = evaluate_one(item.metric.definition, process, conversation)
     return {
         **{name: chosen[name] for name in ("observed_at", "traffic", "service_id", "content_hash")},
         "metric_key": item.metric.key,
@@ -99,10 +99,10 @@ def _row(
     }
 
 
-def _outcome(
+def evaluate_one(
     definition: MetricDefinition, process: PythonProcess, conversation: dict[str, Any]
 ) -> tuple[Reading, str | None, float | None]:
-    """Value or state, reasoning and confidence."""
+    """Value or state of one conversation, reasoning and confidence."""
     try:
         found = process.evaluate(conversation)
     except FailedError as error:

@@ -42,7 +42,7 @@ class PythonProcess:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = b""
-        self._folder = tempfile.TemporaryDirectory(prefix="metric-store-python-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> PythonProcess:
         """Start the worker.
@@ -55,16 +55,20 @@ class PythonProcess:
         try:
             self._start()
         except FailedError as error:
-            self._stop()
+            self.close()
             raise DefinitionError(f"{self._file.name} cannot be loaded: {error}.") from None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         """End the worker."""
         self._stop()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def evaluate(self, conversation: dict[str, Any]) -> Any:
         """What the function returned for one conversation.
@@ -90,6 +94,7 @@ class PythonProcess:
 
     def _start(self) -> None:
         self._buffer = b""
+        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="metric-store-python-")
         limits = [str(self._limits.cpu_seconds), str(self._limits.memory_mb)]
         self._process = subprocess.Popen(  # noqa: S603 - our own worker; the user's file is the point
             [sys.executable, "-I", "-B", str(_WORKER), str(self._file), *limits],

@@ -18,6 +18,7 @@ class MetricOutcome:
         reused: how many of them had a value already.
         computed: how many were extracted, or would be (dry run).
         tokens: input and output tokens of this run's model calls.
+        tokens_cached: input tokens among them that stood in a repeated prefix.
         seconds: of the mode's own work, shared evenly among the metrics that were extracted together.
         failure: one line when the definition could not be extracted at all.
     """
@@ -30,6 +31,7 @@ class MetricOutcome:
     computed: int = 0
     calls: int = 0
     tokens: int = 0
+    tokens_cached: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
     failure: str | None = None

@@ -15,6 +15,8 @@ from pipeline.extract.registry import sync_definitions
 from pipeline.extract.report import ExtractReport, MetricOutcome
 from pipeline.extract.run_context import RunContext
 from pipeline.extract.stage import extract_stage
+from pipeline.judge.batch import BatchDesk
+from pipeline.judge.engine import Counters
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.window import Window
@@ -32,6 +34,8 @@ def extract(
     run_id: str | None = None,
     now: datetime | None = None,
     on_metric: OnMetric | None = None,
+    on_judged: Callable[[Counters], None] | None = None,
+    batch: BatchDesk | None = None,
     dry_run: bool = False,
 ) -> ExtractReport:
     """Give every conversation of the window a value, or the state that says why not, for every definition.
@@ -48,6 +52,8 @@ def extract(
         run_id: default a new one.
         now: default the present instant.
         on_metric: called with each metric's outcome once it is stored.
+        on_judged: called with the judge's live counters, on another thread.
+        batch: asks the models' questions later, through the Batch API.
         dry_run: plan, report and write nothing.
 
     Raises:
@@ -68,7 +74,9 @@ def extract(
     with store.write() as con:
         if not dry_run:
             catalog = sync_definitions(con, store.workspace_id, catalog)
-        run = RunContext(store, settings, catalog, window, run_id or uuid4().hex, now or datetime.now(UTC))
+        run = RunContext(
+            store, settings, catalog, window, run_id or uuid4().hex, now or datetime.now(UTC), batch, on_judged
+        )
         selected = [metric for metric in asked if metric.key in catalog.by_key]
         first, *later = stages_of([metric for metric in selected if not metric.definition.event_level])
         straight = [metric for metric in selected if metric.definition.event_level]

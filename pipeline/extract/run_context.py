@@ -12,13 +12,15 @@ of its metric; what has no state there breaks the ledger. States that say a conv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
 
 from pipeline.catalog.catalog import Catalog, Metric
+from pipeline.judge.batch import BatchDesk
+from pipeline.judge.engine import Counters
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.window import Window
@@ -31,6 +33,8 @@ class RunContext:
     Attributes:
         run_id: on every row that the run writes.
         now: the instant of `computed_at`; conversations settled after `as_of` are pending.
+        batch: when given, judged metrics are asked through the Batch API and not directly.
+        on_judged: called with the judge's live counters, on another thread.
     """
 
     store: Store
@@ -39,6 +43,8 @@ class RunContext:
     window: Window
     run_id: str
     now: datetime
+    batch: BatchDesk | None = None
+    on_judged: Callable[[Counters], None] | None = None
 
     @property
     def as_of(self) -> datetime:

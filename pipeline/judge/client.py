@@ -15,11 +15,13 @@ from pipeline.judge.capabilities import Capability
 from pipeline.judge.faults import FaultError, fault_of
 from pipeline.judge.parse import parse_answer
 from pipeline.judge.prompt import Request
+from pipeline.judge.question import Form
 from pipeline.judge.tokens import estimate_tokens
 from pipeline.settings_models import ModelEndpoint
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+    from openai._types import RequestOptions
 
 _NO_KEY = "none"  # the client refuses to start without one; servers without keys ignore it
 _SPARE_CONNECTIONS = 8
@@ -84,20 +86,40 @@ async def send(request: Request, capability: Capability, output_tokens: int | No
     try:
         client = client_of(endpoint)
         async with asyncio.timeout(endpoint.timeout_seconds):  # of the whole answer: a trickle does not extend it
-            completion = await client.chat.completions.create(
-                **capability.parameters(request, output_tokens), timeout=endpoint.timeout_seconds
+            completion = await _complete(
+                client, capability.parameters(request, output_tokens), endpoint.timeout_seconds
             )
     except Exception as error:
         raise fault_of(error, endpoint.key_variable) from None  # the chain would carry the request's text
-    return received(completion, request, capability.mode, time.perf_counter() - started)
+    return received(
+        completion, endpoint, request.form, request.tokens_in, capability.mode, time.perf_counter() - started
+    )
 
 
-def received(completion: Any, request: Request, mode: str, seconds: float, discount: float = 0.0) -> Received:
+async def _complete(client: AsyncOpenAI, body: dict[str, Any], timeout_seconds: float) -> Any:
+    """`chat.completions.create` without its walk through the body, which takes a sixth of the time of a call."""
+    from openai.types.chat import ChatCompletion
+
+    options: RequestOptions = {"timeout": timeout_seconds, "security": {"bearer_auth": True}}
+    return await client.post("/chat/completions", cast_to=ChatCompletion, body=body, options=options)
+
+
+def received(
+    completion: Any,
+    endpoint: ModelEndpoint,
+    form: Form,
+    tokens_in: int,
+    mode: str,
+    seconds: float,
+    discount: float = 0.0,
+) -> Received:
     """Read a chat completion, of which a server may have left out any part.
 
     Args:
         completion: a `ChatCompletion`, from the client or from a line of a batch.
-        request: what was asked.
+        endpoint: who was asked.
+        form: of the answer that was asked for.
+        tokens_in: estimate, for servers that do not count.
         mode: how structure was asked for.
         seconds: from request to answer.
         discount: share of the price that is saved.
@@ -112,31 +134,31 @@ def received(completion: Any, request: Request, mode: str, seconds: float, disco
     content, refusal = getattr(message, "content", None), getattr(message, "refusal", None)
     raw = content if isinstance(content, str) else ""
     finish = getattr(choices[0], "finish_reason", None) if choices else None
-    counts = _usage(getattr(completion, "usage", None), request, raw)
+    counts = _usage(getattr(completion, "usage", None), tokens_in, raw)
     model = getattr(completion, "model", None)
     return Received(
-        outcome=_outcome(raw, refusal, finish, request),
+        outcome=_outcome(raw, refusal, finish, form),
         raw=raw or (refusal if isinstance(refusal, str) else ""),
         finish_reason=finish if isinstance(finish, str) else None,
         returned_model=model if isinstance(model, str) else None,
         mode=mode,
         **counts,
-        cost_usd=_cost(request.endpoint, counts) * (1 - discount),
+        cost_usd=_cost(endpoint, counts) * (1 - discount),
         seconds=seconds,
     )
 
 
-def _outcome(raw: str, refusal: Any, finish: Any, request: Request) -> str:
+def _outcome(raw: str, refusal: Any, finish: Any, form: Form) -> str:
     if refusal or finish == "content_filter":
         return "refused"
     if finish == "length":
         return "truncated"
     if not raw.strip():
         return "empty"
-    return "malformed" if parse_answer(raw, request.form) is None else "answered"
+    return "malformed" if parse_answer(raw, form) is None else "answered"
 
 
-def _usage(usage: Any, request: Request, raw: str) -> dict[str, int]:
+def _usage(usage: Any, estimated_in: int, raw: str) -> dict[str, int]:
     """Tokens as billed; estimated where a server does not count."""
 
     def count(of: Any, name: str) -> int | None:
@@ -144,7 +166,7 @@ def _usage(usage: Any, request: Request, raw: str) -> dict[str, int]:
         return found if isinstance(found, int) and found >= 0 else None
 
     tokens_in, tokens_out = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
-    tokens_in = request.tokens_in if tokens_in is None else tokens_in
+    tokens_in = estimated_in if tokens_in is None else tokens_in
     return {
         "tokens_in": tokens_in,
         "tokens_cached": min(count(getattr(usage, "prompt_tokens_details", None), "cached_tokens") or 0, tokens_in),

@@ -207,7 +207,7 @@ class Engine:
     async def _record(self, request: Request, answer: Received) -> None:
         self._spent[request.hash] = self._spent.get(request.hash, Spent()) + answer
         self.counters.spent += answer
-        await self._writer.add(Arrived(request, answer, datetime.now(UTC)))
+        await self._writer.add(Arrived(request.hash, request.endpoint, answer, datetime.now(UTC)))
 
     def _stored(self, done: Sequence[Request]) -> None:
         for request in done:

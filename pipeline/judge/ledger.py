@@ -67,7 +67,8 @@ class Claim:
 class Arrived:
     """An answer on its way into the store."""
 
-    request: Request
+    request_hash: str
+    endpoint: ModelEndpoint
     answer: Received
     received_at: datetime
     batch_id: str | None = None
@@ -101,10 +102,10 @@ class StoreLedger:
         budget: what may be spent.
     """
 
-    def __init__(self, store: Store, run_id: str, budget: Budget) -> None:
+    def __init__(self, store: Store, run_id: str, budget: Budget | None = None) -> None:
         self._store = store
         self._run_id = run_id
-        self._budget = budget
+        self._budget = budget or Budget()
         self._holder = uuid.uuid4().hex
         self._held: dict[str, float] = {}
 
@@ -136,6 +137,13 @@ class StoreLedger:
                 con.execute("INSERT INTO judge_answers BY NAME FROM arrived")
             if not self._budget.unlimited:
                 self._reserve(con)
+
+    def keep_new(self, arrived: Sequence[Arrived]) -> None:
+        """Store the answers of a batch, those again that were stored already left out."""
+        rows = [self._row(item) for item in arrived]
+        with self._store.transaction() as con:
+            con.register("arrived", pa.Table.from_pylist(rows, schema=_ANSWERS))
+            con.execute(load_sql(SQL, "keep_new"))
 
     def capability(self, endpoint: ModelEndpoint) -> Capability:
         """As last learned, unless that is long ago."""
@@ -200,9 +208,9 @@ class StoreLedger:
     def _row(self, item: Arrived) -> dict[str, object]:
         return {
             "workspace_id": self._store.workspace_id,
-            "request_hash": item.request.hash,
-            "model": item.request.endpoint.model,
-            "base_url": item.request.endpoint.base_url,
+            "request_hash": item.request_hash,
+            "model": item.endpoint.model,
+            "base_url": item.endpoint.base_url,
             "run_id": self._run_id,
             "batch_id": item.batch_id,
             "received_at": item.received_at,

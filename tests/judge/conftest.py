@@ -93,7 +93,10 @@ class Bench:
 
     def define(self, *definitions: dict[str, Any]) -> None:
         """Use these definitions."""
-        catalog = load_catalog(self.settings, api_definitions=definitions)
+        folder = self.settings.definitions / "metrics" / "custom"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "bench.yaml").write_text(json.dumps({"definitions": definitions}))
+        catalog = load_catalog(self.settings)
         assert not catalog.errors, catalog.errors
         keys = {entry["key"] for entry in definitions}
         self.catalog = Catalog(tuple(metric for metric in catalog.metrics if metric.key in keys))

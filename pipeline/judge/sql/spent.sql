@@ -7,6 +7,10 @@ WITH spent AS (
     SELECT run_id, calls, usd, true
     FROM judge_reservations
     WHERE workspace_id = $workspace_id AND expires_at > $now
+    UNION ALL
+    SELECT run_id, len(request_hashes), usd, true
+    FROM judge_batches
+    WHERE workspace_id = $workspace_id AND finished_at IS NULL
 )
 SELECT
     coalesce(sum(usd) FILTER (run_id = $run_id), 0) AS usd_run,
