@@ -38,7 +38,7 @@ def launch(settings: Settings, keys: list[str] | None = None, **how: Any) -> dg.
 
 def rows(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
     with Store(settings).read() as con:
-        return {
+        found = {
             "values": con.execute(
                 "SELECT metric_key, definition_version, entity_id, value_number, value_boolean, status, content_hash "
                 "FROM metric_values WHERE metric_key LIKE 'probe_%' ORDER BY ALL"
@@ -48,6 +48,11 @@ def rows(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
                 "WHERE superseded_at IS NULL AND metric_key LIKE 'probe_%' ORDER BY ALL"
             ).fetchall(),
         }
+    # The order of a sum is not fixed.
+    return {
+        table: [tuple(f"{cell:.9g}" if isinstance(cell, float) else cell for cell in row) for row in some]
+        for table, some in found.items()
+    }
 
 
 END = datetime(2026, 3, 12, 15, tzinfo=UTC)
