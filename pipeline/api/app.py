@@ -18,6 +18,7 @@ from pipeline.api.routes import (
     access,
     alerts,
     conversations,
+    evaluate,
     health,
     intake,
     ledger,
@@ -32,8 +33,9 @@ from pipeline.errors import MetricStoreError
 from pipeline.settings import Settings
 from pipeline.store.control import control_transaction, publish_control
 from pipeline.workspace import audit
+from pipeline.workspace.alarms import watch
 from pipeline.workspace.keys import note_use
-from pipeline.workspace.webhooks import deliver
+from pipeline.workspace.webhooks import deliver, read_webhooks
 
 _LOG = logging.getLogger("metric_store.api")
 _BACKGROUND_SECONDS = 15.0
@@ -74,7 +76,7 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
     app.state.service = Service(settings, single_user=single_user)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     add_error_handlers(app)
-    for module in (health, settings_routes, metrics, conversations, ledger, query, intake, alerts, access):
+    for module in (health, settings_routes, metrics, conversations, evaluate, ledger, query, intake, alerts, access):
         app.include_router(module.router)
     return app
 
@@ -98,7 +100,7 @@ async def _run_beside(service: Service) -> None:
     """Store when keys were used, and send webhooks that are due."""
     while True:
         await asyncio.sleep(_BACKGROUND_SECONDS)
-        for work in (_store_uses, _deliver):
+        for work in (_store_uses, _watch, _deliver):
             await run_in_threadpool(work, service)
 
 
@@ -116,6 +118,18 @@ def _store_uses(service: Service) -> None:
                 audit.record(con, service.settings.workspace_id, actor, "events.accept", None, now, detail)
     except MetricStoreError as error:
         _LOG.warning("When keys were last used was not stored: %s", error)
+
+
+def _watch(service: Service) -> None:
+    """Alarms of freshness: who would notice that no run comes, if only runs looked?"""
+    workspace_id = service.settings.workspace_id
+    try:
+        catalog = service.control.catalog(workspace_id)
+        with service.control.reader.cursor() as (control, _), service.data.cursor() as (data, _):
+            if read_webhooks(control, workspace_id):
+                watch(service.store, catalog, data, control, workspace_id, datetime.now(UTC))
+    except MetricStoreError as error:
+        _LOG.warning("Alarms were not checked: %s", error)
 
 
 def _deliver(service: Service) -> None:

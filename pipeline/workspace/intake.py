@@ -40,7 +40,7 @@ class CanonicalEvent(BaseModel):
     event_type: Identifier = Field(examples=["agent.turn"])
     occurred_at: Instant | None = Field(description="When it happened; null when that is unknown.")
     conversation_id: Identifier | None = None
-    sequence: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    sequence: Annotated[int, Field(strict=True)] | None = Field(default=None, ge=-(2**63), lt=2**63)
     domain: Identifier | None = None
     origin: LongIdentifier | None = None
     channel: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None

@@ -11,9 +11,11 @@ from typing import Any
 import duckdb
 import orjson
 
-from pipeline.catalog.catalog import Metric, Problem
+from pipeline.catalog.catalog import Catalog, Metric, Problem
+from pipeline.catalog.diff import refuse_type_changes
 from pipeline.catalog.models import MetricDefinition
 from pipeline.errors import ConflictError, DefinitionsRefusedError, UnknownMetricError
+from pipeline.extract.registry import stored_definitions
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.store.control import control_transaction
@@ -126,12 +128,13 @@ def change_settings(
                 f"The settings are at revision {base.revision}, not {expected}: somebody changed them. "
                 "Read them again and repeat the change."
             )
-        wanted = _apply(settings, workspace_id, change, base)
+        wanted, catalog, places = _apply(settings, workspace_id, change, base)
         if dry_run:
             return wanted
         with control_transaction(store) as con:
             found = current_revision(con, workspace_id)
             if found.revision == base.revision:
+                _check_types(con, workspace_id, catalog, places)
                 saved = Revision(base.revision + 1, now, actor, change.action, *_content(wanted))
                 _insert(con, workspace_id, saved)
                 audit.record(con, workspace_id, actor, change.action, "metrics", now, saved.diff)
@@ -145,7 +148,10 @@ def restore(revision: Revision) -> Change:
     return Change("settings.restore", definitions=revision.definitions, overrides=revision.overrides)
 
 
-def _apply(settings: Settings, workspace_id: str, change: Change, base: Revision) -> Revision:
+def _apply(
+    settings: Settings, workspace_id: str, change: Change, base: Revision
+) -> tuple[Revision, Catalog, list[int]]:
+    """The revision that a change would make, its catalog, and where each custom definition stood in what was sent."""
     entries = _entries(change, base)
     fixed = load_workspace_catalog(settings, workspace_id).by_key
     overrides = dict(base.overrides if change.overrides is None else change.overrides)
@@ -172,7 +178,15 @@ def _apply(settings: Settings, workspace_id: str, change: Change, base: Revision
     sent = [catalog.get(body["key"]).definition for body in custom]
     definitions = tuple(definition.model_dump(mode="json", exclude_defaults=True) for definition in sent)
     diff = _diff(base.definitions, base.overrides, definitions, overrides)
-    return Revision(base.revision, definitions=definitions, overrides=overrides, diff=diff)
+    return Revision(base.revision, definitions=definitions, overrides=overrides, diff=diff), catalog, places
+
+
+def _check_types(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog: Catalog, places: list[int]) -> None:
+    """Refuse a definition whose key has had values of another type."""
+    checked = refuse_type_changes(catalog, stored_definitions(con, workspace_id)[0])
+    found = [problem for problem in checked.problems if problem not in catalog.problems and problem.file == "settings"]
+    if found:
+        raise DefinitionsRefusedError([_placed(problem, places) for problem in found])
 
 
 def _entries(change: Change, base: Revision) -> list[Entry]:

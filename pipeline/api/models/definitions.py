@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
 from pipeline.catalog.models import MetricDefinition
 
@@ -50,7 +50,7 @@ class MetricSettingsChange(BaseModel):
     definitions: list[dict[str, Any]] = Field(
         default=[], max_length=1000, description="Added, or put in the place of those with the same key."
     )
-    active: dict[str, bool] = Field(default={}, max_length=1000, description="Switched on or off, by key.")
+    active: dict[str, StrictBool] = Field(default={}, max_length=1000, description="Switched on or off, by key.")
     delete: list[str] = Field(default=[], max_length=1000, description="Custom keys to remove; their values are kept.")
 
 

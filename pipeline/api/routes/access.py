@@ -29,7 +29,9 @@ class AccessRules(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     metrics: MetricKeys | None = Field(default=None, description="Only these metrics; null is all.")
-    transcripts: bool = Field(default=True, description="Whether anybody may read what was said, and quotes of it.")
+    transcripts: bool = Field(
+        default=True, strict=True, description="Whether anybody may read what was said, and quotes of it."
+    )
 
 
 class NewKey(BaseModel):
@@ -40,8 +42,8 @@ class NewKey(BaseModel):
     name: str = Field(min_length=1, max_length=128, description="Who uses it for what.")
     role: Role
     metrics: MetricKeys | None = Field(default=None, description="Only these metrics; null is all.")
-    transcripts: bool = True
-    requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
+    transcripts: bool = Field(default=True, strict=True)
+    requests_per_minute: Annotated[int, Field(strict=True)] | None = Field(default=None, ge=1, le=1_000_000)
     expires_at: AwareDatetime | None = None
 
 

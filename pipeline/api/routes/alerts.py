@@ -29,7 +29,7 @@ class ThresholdRule(BaseModel):
 
     metric_key: str = Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")
     operator: Operator
-    value: float = Field(allow_inf_nan=False)
+    value: float = Field(strict=True, allow_inf_nan=False)
     granularity: Literal["hour", "day"] = "day"
     service_id: str | None = Field(default=None, max_length=128, description="Default: over all services.")
 

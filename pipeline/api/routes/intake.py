@@ -32,7 +32,9 @@ class WrittenMetric(BaseModel):
     value: bool | int | float | Annotated[str, Field(max_length=10_000)] | None = Field(
         default=None, description="Null marks that something happened."
     )
-    write_once: bool = Field(default=False, description="The first such write of the name counts, later ones do not.")
+    write_once: bool = Field(
+        default=False, strict=True, description="The first such write of the name counts, later ones do not."
+    )
     occurred_at: AwareDatetime | None = Field(default=None, description="Default: now.")
     event_id: str | None = Field(
         default=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -39,8 +40,13 @@ ShortId = Annotated[str, StringConstraints(max_length=64)]
 
 
 def _with_zone(text: object) -> object:
-    """A `+` of an offset that a client forgot to encode arrives as a space."""
-    return text.replace(" ", "+") if isinstance(text, str) and "T" in text else text
+    if not isinstance(text, str):
+        return text
+    if "T" in text:
+        text = text.replace(" ", "+")  # the sign of an offset that a client forgot to encode arrives as a space
+    if re.match(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", text) is None:
+        raise ValueError("not ISO 8601; write for example 2026-04-28T00:00:00Z")
+    return text
 
 
 class Filters:

@@ -26,7 +26,9 @@ class SqlQuery(BaseModel):
         max_length=MOST_CHARACTERS,
         examples=["SELECT metric_key, count(*) AS n FROM metric_values WHERE status = 'ok' GROUP BY ALL"],
     )
-    limit: int = Field(default=1000, ge=1, le=10_000, description="Rows at most; the server may allow fewer.")
+    limit: int = Field(
+        default=1000, strict=True, ge=1, le=10_000, description="Rows at most; the server may allow fewer."
+    )
 
 
 class Column(BaseModel):

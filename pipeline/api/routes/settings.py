@@ -10,7 +10,7 @@ from fastapi import Header, Query, Request, Response
 from fastapi import Path as InPath
 
 from pipeline.api.auth import Editor, ServiceOf, Viewer
-from pipeline.api.errors import CHANGE_ERRORS, READ_ERRORS, InvalidError
+from pipeline.api.errors import CHANGE_ERRORS, READ_ERRORS, WRITE_ERRORS, InvalidError
 from pipeline.api.models.definitions import (
     DefinitionResponse,
     MetricCatalogEntry,
@@ -82,7 +82,7 @@ def patch_settings(
     return _change(service, caller, change, if_match, dry_run)
 
 
-@router.get("/settings/metrics/history", operation_id="get-metric-settings-history", responses=READ_ERRORS)
+@router.get("/settings/metrics/history", operation_id="get-metric-settings-history", responses=WRITE_ERRORS)
 def get_history(
     caller: Editor,
     service: ServiceOf,
@@ -93,7 +93,7 @@ def get_history(
     return SettingsHistory(revisions=[SettingsRevision.model_validate(vars(revision)) for revision in revisions])
 
 
-@router.get("/settings/metrics/history/{revision}", operation_id="get-metric-settings-revision", responses=READ_ERRORS)
+@router.get("/settings/metrics/history/{revision}", operation_id="get-metric-settings-revision", responses=WRITE_ERRORS)
 def get_revision(caller: Editor, service: ServiceOf, revision: RevisionNumber) -> SettingsRevisionDetail:
     """One change and all custom definitions as they were after it."""
     return SettingsRevisionDetail.model_validate(vars(_revision(service, caller, revision)))
