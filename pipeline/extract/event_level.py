@@ -1,7 +1,7 @@
 """Event-level metrics: no value rows; a run says which hours are to be aggregated and enters them in the ledger.
 
-Those hours are the hours of the window that no earlier run of the version has covered, and the hours of events that
-arrived since its latest run. An hour that is still running waits for the run that covers it.
+Those hours are the hours of the window that no earlier run of the version has covered or that events have arrived for
+since; and earlier hours of events that arrived in the window.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pipeline.extract.report import MetricOutcome
 from pipeline.extract.run_context import RunContext
 from pipeline.extract.values import SQL
 from pipeline.store import load_sql, run_script
-from pipeline.window import floor_hour
 
 
 def extract_event_level(
@@ -64,7 +63,6 @@ def _find_hours(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequen
             "workspace_id": run.store.workspace_id,
             "window_start": run.window.start,
             "window_end": run.window.end,
-            "running_hour": floor_hour(run.now),
         },
     )
 

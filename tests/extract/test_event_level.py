@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.extract.events import create_event_values
-from pipeline.window import HOUR, Window
+from pipeline.window import HOUR, Window, floor_hour
 
 
 def surface(bench: Any, key: str, **fields: Any) -> dict[str, Any]:
@@ -27,12 +27,27 @@ def test_hours_become_stale_once_and_again_when_something_arrives(bench: Any) ->
     bench.clean()
     assert bench.run().outcomes[0].states == {}
     assert bench.stale("surfaces") == set()
-    bench.add(bench.event("a", "surface.submitted", -24 * 60 * 9, domain="surface"))
+    bench.add(bench.event("a", "surface.submitted", 6, domain="surface"))
     bench.run()
+    assert bench.stale("surfaces") == {bench.START}
+
+
+def test_an_event_of_an_earlier_hour_is_found_by_its_arrival(bench: Any) -> None:
+    """Like a conversation that arrived late; also by the first run of all."""
+    bench.define(surface(bench, "surfaces", aggregation="count"))
+    arrival = Window.ending(floor_hour(datetime.now(UTC)) + HOUR)
+    bench.add(bench.event("a", "surface.submitted", -24 * 60 * 9, domain="surface"))
+    bench.run(arrival)
     assert bench.stale("surfaces") == {bench.START - 9 * 24 * HOUR}
     bench.clean()
-    bench.run(Window.ending(bench.WINDOW.end - 30 * 24 * HOUR))
+    bench.run(arrival)
+    bench.run()
     assert bench.stale("surfaces") == set()
+    bench.add(bench.event("a", "surface.submitted", -24 * 60 * 9 + 1, domain="surface"))
+    bench.run()
+    assert bench.stale("surfaces") == set()
+    bench.run(arrival)
+    assert bench.stale("surfaces") == {bench.START - 9 * 24 * HOUR}
 
 
 def test_an_hour_of_an_empty_store_is_not_lost(bench: Any) -> None:

@@ -1,38 +1,44 @@
--- What earlier runs of each version have dealt with.
+-- What earlier runs of each version have dealt with: the hours of their windows, and what had arrived for them by then.
 CREATE OR REPLACE TEMP TABLE done AS
-SELECT metric_key, window_start, window_end, arrivals_until
+SELECT metric_key, window_start, window_end, coalesce(arrivals_until, window_start) AS arrivals_until
 FROM extraction_runs
 SEMI JOIN definition USING (metric_key, definition_version)
 WHERE workspace_id = $workspace_id AND failure IS NULL;
 
 CREATE OR REPLACE TEMP TABLE covered AS
-SELECT DISTINCT metric_key, unnest(generate_series(window_start, window_end - INTERVAL 1 HOUR, INTERVAL 1 HOUR)) AS hour
-FROM done;
-
-CREATE OR REPLACE TEMP TABLE seen AS
-SELECT metric_key, coalesce(max(arrivals_until), TIMESTAMPTZ '1970-01-01 00:00:00+00') AS until
-FROM done
-GROUP BY metric_key;
-
--- New hours of the window, then hours that something has arrived for since.
-CREATE OR REPLACE TEMP TABLE event_hour AS
-WITH found AS (
-    SELECT metric_key, definition_version, date_trunc('hour', observed_at) AS hour, FALSE AS late
-    FROM event_value
-    WHERE workspace_id = $workspace_id
-        AND observed_at >= $window_start
-        AND observed_at < $window_end
-    UNION ALL
-    SELECT v.metric_key, v.definition_version, date_trunc('hour', v.observed_at) AS hour, TRUE AS late
-    FROM event_value AS v
-    JOIN seen AS s USING (metric_key)
-    WHERE v.workspace_id = $workspace_id
-        AND v.ingested_at > s.until
-        AND v.ingested_at > (SELECT min(until) FROM seen)  -- reaches the scan
-        AND v.observed_at IS NOT NULL
+SELECT metric_key, hour, max(arrivals_until) AS arrivals_until
+FROM (
+    SELECT
+        metric_key,
+        arrivals_until,
+        unnest(generate_series(window_start, window_end - INTERVAL 1 HOUR, INTERVAL 1 HOUR)) AS hour
+    FROM done
+    WHERE window_start < $window_end AND window_end > $window_start
 )
+GROUP BY metric_key, hour;
 
-SELECT DISTINCT f.metric_key, f.definition_version, f.hour
-FROM found AS f
-LEFT JOIN covered AS c ON c.metric_key = f.metric_key AND c.hour = f.hour
-WHERE CASE WHEN f.late THEN f.hour < $running_hour OR c.hour IS NOT NULL ELSE c.hour IS NULL END;
+-- Hours of the window that are new or that something has arrived for since; hours before it that something arrived for
+-- in the window, unless a run that looked at those arrivals has dealt with it.
+CREATE OR REPLACE TEMP TABLE event_hour AS
+SELECT DISTINCT v.metric_key, v.definition_version, date_trunc('hour', v.observed_at) AS hour
+FROM event_value AS v
+LEFT JOIN covered AS c ON c.metric_key = v.metric_key AND c.hour = date_trunc('hour', v.observed_at)
+WHERE v.workspace_id = $workspace_id
+    AND v.observed_at >= $window_start
+    AND v.observed_at < $window_end
+    AND (c.hour IS NULL OR v.ingested_at > c.arrivals_until)
+UNION
+SELECT v.metric_key, v.definition_version, date_trunc('hour', v.observed_at) AS hour
+FROM event_value AS v
+WHERE v.workspace_id = $workspace_id
+    AND v.observed_at < $window_start
+    AND v.ingested_at >= $window_start
+    AND v.ingested_at < $window_end
+    AND NOT EXISTS (
+        SELECT 1
+        FROM done AS d
+        WHERE d.metric_key = v.metric_key
+            AND d.window_start <= v.ingested_at
+            AND d.window_end > v.ingested_at
+            AND d.arrivals_until >= v.ingested_at
+    );
