@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.console import emit
+from pipeline.cli.console import emit, emit_json
 
 
 def register(app: typer.Typer) -> None:
@@ -42,9 +42,7 @@ def evaluate(
     catalog, store = load_catalog(settings), Store(settings)
     found = evaluate_now(store, catalog, settings, key, conversations, prompt=text, threshold=threshold, model=model)
     if as_json:
-        import orjson
-
-        emit(orjson.dumps([asdict(item) for item in found], option=orjson.OPT_INDENT_2).decode())
+        emit_json([{**asdict(item), "turns": {str(at): text for at, text in item.turns.items()}} for item in found])
     else:
         for item in found:
             _show(item)

@@ -27,7 +27,7 @@ _FIELD = re.compile(r"^- ([\w.]+)", re.MULTILINE)
 _RANGE = re.compile(r"from (-?[\d.]+) to (-?[\d.]+)")
 _WORDS: Mapping[str, str] = {
     "frustrated": r"frustrat",
-    "sentiment": r"sentiment|mood",
+    "sentiment": r"sentiment|mood|\bpositive\b",
     "empathy": r"empath",
     "protocol_followed": r"protocol|procedure",
     "disclosed": r"disclos|recorded for|may be recorded",
@@ -95,10 +95,10 @@ class Mind:
 
 
 def _known(truth: ConversationTruth, question: str) -> Any:
-    asked = question.split("\nValue:")[0]
-    for name, words in _WORDS.items():
-        if re.search(words, asked, re.IGNORECASE):
-            return getattr(truth, name)
+    for part in (question.split("\nValue:")[0], question):  # the words of the question, then the labels
+        for name, words in _WORDS.items():
+            if re.search(words, part, re.IGNORECASE):
+                return getattr(truth, name)
     return _NONE
 
 

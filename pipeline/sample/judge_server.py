@@ -21,7 +21,11 @@ import orjson
 from pipeline.sample.judge_batches import Batches
 from pipeline.sample.judge_faults import Fault, FaultName, FaultPlan
 from pipeline.sample.judge_mind import MODEL, NOTICE, Mind, Simulated
+from pipeline.sample.truth import SampleTruth
+from pipeline.settings_models import ModelEndpoint, Models, Redaction
 
+ERROR_RATE = 0.06
+"""Share of answers of the demo's judge that differ from the truth."""
 BLOCK_CHARACTERS = 512
 """Characters of one block of the prefix cache: 128 tokens of 4 characters, as providers publish it."""
 CACHE_BLOCKS = 8
@@ -99,6 +103,13 @@ class SampleJudge:
         self._thread: threading.Thread | None = None
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+
+    @property
+    def models(self) -> Models:
+        """Settings that let every tier ask this server. Nothing is redacted: no text leaves the machine."""
+        endpoint = ModelEndpoint(model=MODEL, base_url=self.base_url, notice=NOTICE)
+        redaction = Redaction(emails=False, phone_numbers=False, card_numbers=False)
+        return Models(default=endpoint, redaction=redaction)
 
     @property
     def base_url(self) -> str:
@@ -277,6 +288,11 @@ class SampleJudge:
         if fault in ("server_error", "unavailable", "rate_limited"):
             return 500, {"error": {"message": "oops", "code": "server_error"}}
         return 200, self._answer(body, fault)
+
+
+def sample_judge(truth: SampleTruth, error_rate: float = ERROR_RATE) -> SampleJudge:
+    """A server that judges the sample by its labels, wrong at a known rate. Start it, then use its `models`."""
+    return SampleJudge(Mind(list(truth.conversations.values()), error_rate))
 
 
 def lognormal(median: float, sigma: float = 0.3, seed: int = 0) -> Callable[[], float]:
