@@ -49,8 +49,8 @@ def url(project: Settings) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    assert server.stdout is not None
     try:
-        assert server.stdout is not None
         line = server.stdout.readline()
         found = re.search(r"http://\S+", line)
         assert found, line
@@ -58,6 +58,7 @@ def url(project: Settings) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     finally:
         server.terminate()
         server.wait(60)
+        server.stdout.close()
 
 
 def ask(url: str, query: str, **variables: Any) -> Any:
@@ -95,7 +96,7 @@ def test_a_backfill_launched_from_the_page_writes_rows_and_a_signal_ends_everyth
     assert [run["status"] for run in runs] == ["SUCCESS"], "the range is one run"
     with Store(project).read() as con:
         windows = con.execute(
-            "SELECT DISTINCT window_end::VARCHAR[:13] FROM extraction_runs WHERE metric_key = 'probe_long' ORDER BY ALL"
+            "SELECT DISTINCT window_end FROM extraction_runs WHERE metric_key = 'probe_long'"
         ).fetchall()
         (values,) = con.execute("SELECT count(*) FROM metric_values WHERE metric_key = 'probe_long'").fetchall()[0]
     assert len(windows) == 2

@@ -1,0 +1,27 @@
+"""`demo` from an empty folder: sample to numbers through Dagster, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+COMMAND = [sys.executable, "-c", "from pipeline.cli import main; main()", "demo", "--json"]
+
+
+def test_a_newcomer_sees_reconciled_numbers_and_what_late_files_changed(tmp_path: Path) -> None:
+    done = subprocess.run(COMMAND, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert shown["failures"] == []
+    states = shown["states"]
+    assert states["eligible"] == sum(states["counts"].values()) > 10_000
+    assert states["unbalanced"] == 0
+    assert len(shown["refused"]) == 2
+    assert len(shown["headlines"]) >= 10
+    assert all(row["revision"] > 1 and row["count_after"] >= row["count_before"] for row in shown["restated"])
+    assert shown["restated"]
+    assert {path.name for path in tmp_path.iterdir()} == {".metric_store"}
+    assert {path.name for path in (tmp_path / ".metric_store").iterdir()} == {"demo"}
+    assert len(done.stderr.splitlines()) < 15, done.stderr
