@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from openai._types import RequestOptions
 
 _NO_KEY = "none"  # the client refuses to start without one; servers without keys ignore it
-_SPARE_CONNECTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +61,13 @@ def client_of(endpoint: ModelEndpoint) -> AsyncOpenAI:
 
 @cache
 def _client(base_url: str, key: str, concurrency: int) -> AsyncOpenAI:
-    import httpx2
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+    from pipeline.judge.connections import PooledTransport
 
     for name in ("openai", "httpx2", "httpcore2"):  # at debug level they would log the messages
         logging.getLogger(name).setLevel(logging.WARNING)
-    connections = concurrency + _SPARE_CONNECTIONS
-    limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30)
-    http = DefaultAsyncHttpxClient(limits=limits)
+    http = DefaultAsyncHttpxClient(transport=PooledTransport(concurrency))
     client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
     loop.at_exit(client.close)
     return client

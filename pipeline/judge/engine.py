@@ -23,7 +23,7 @@ from pipeline.judge.prompt import Request
 from pipeline.judge.writer import Writer
 from pipeline.settings_models import ModelEndpoint
 
-CHUNK = 64
+CHUNK = 128
 """Conversations that are planned and claimed together."""
 
 
