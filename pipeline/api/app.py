@@ -106,11 +106,11 @@ async def _run_beside(service: Service) -> None:
 
 def _store_uses(service: Service) -> None:
     """What was used and sent since the last time; events themselves are on disk already."""
-    used, taken = service.take_uses(), service.take_counts()
-    if not used and not taken:
-        return
     now = datetime.now(UTC)
     try:
+        used, taken = service.take_uses(), service.take_counts()
+        if not used and not taken:
+            return
         with control_transaction(service.store) as con:
             note_use(con, used)
             for actor, (requests, events) in taken.items():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
 
 from pipeline.errors import ExpressionError
 
-Scalar = bool | int | float | Annotated[str, Field(max_length=1000)]
+Scalar = StrictBool | StrictInt | StrictFloat | Annotated[str, Field(max_length=1000)]
 _NUMBER_OPERATORS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _MOST_COMPARISONS = 50
 _MOST_LEVELS = 8

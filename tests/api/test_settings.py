@@ -161,11 +161,17 @@ def test_several_changes_at_once_or_not_at_all(admin: httpx2.Client) -> None:
     put(admin, EMPATHY)
     change = {"definitions": [other], "active": {"empathy_score": False, "voice_quality_score": False}}
     after = by_key(admin.patch("/settings/metrics", json=change))
-    assert [after[key]["active"] for key in ("empathy_score", "voice_quality_score", "other_score")] == [False, False, True]
+    assert [after[key]["active"] for key in ("empathy_score", "voice_quality_score", "other_score")] == [
+        False,
+        False,
+        True,
+    ]
     refused = admin.patch("/settings/metrics", json={"delete": ["empathy_score", "never_there"]})
     assert refused.status_code == 404
     assert "empathy_score" in by_key(admin.get("/settings/metrics"))
-    after = by_key(admin.patch("/settings/metrics", json={"delete": ["empathy_score"], "active": {"voice_quality_score": True}}))
+    after = by_key(
+        admin.patch("/settings/metrics", json={"delete": ["empathy_score"], "active": {"voice_quality_score": True}})
+    )
     assert "empathy_score" not in after
     assert after["voice_quality_score"]["active"] is True
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 from fastapi import Path as InPath
 from fastapi import Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from starlette.concurrency import run_in_threadpool
 
 from pipeline.api.auth import Admin, ServiceOf
@@ -29,7 +29,7 @@ class WrittenMetric(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["CALL_OUTCOME"])
-    value: bool | int | float | Annotated[str, Field(max_length=10_000)] | None = Field(
+    value: StrictBool | StrictInt | StrictFloat | Annotated[str, Field(max_length=10_000)] | None = Field(
         default=None, description="Null marks that something happened."
     )
     write_once: bool = Field(
@@ -41,7 +41,7 @@ class WrittenMetric(BaseModel):
         min_length=1,
         max_length=256,
         pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="Send your own, and sending twice is harmless.",
+        description="Send your own, with `occurred_at`, and sending twice is harmless.",
     )
 
 
