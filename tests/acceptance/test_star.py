@@ -1,0 +1,264 @@
+"""STAR, end to end: files → events → values → period rows give the counts of its README, whatever the order."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipeline.catalog import Catalog, load_catalog
+from pipeline.extract import extract
+from pipeline.hourly import backfill, run_hour
+from pipeline.ingest import ingest
+from pipeline.settings import Settings
+from pipeline.store import STATES, Store
+from pipeline.window import HOUR, Window, floor_hour
+
+DEFINITIONS = Path(__file__).parent / "definitions" / "star.yaml"
+FIRST, LAST = datetime(2020, 5, 12, tzinfo=UTC), datetime(2020, 5, 28, tzinfo=UTC)
+BUSY = [Window.ending(datetime(2020, 5, 15, hour, tzinfo=UTC)) for hour in range(10, 24)]
+
+TABLES = ("events", "conversations", "metric_values", "metric_periods")
+OF_THE_RUN = ("run_id", "computed_at", "ingested_at", "last_arrival_at", "file_id", "revision", "superseded_at")
+
+
+def deployment(home: Path) -> tuple[Settings, Store, Catalog, list[str]]:
+    """An empty store whose only custom definitions are those of this test."""
+    custom = home / "definitions" / "metrics" / "custom"
+    custom.mkdir(parents=True)
+    (custom / "star.yaml").write_text(DEFINITIONS.read_text())
+    settings = Settings(home=home, definitions=home / "definitions")
+    catalog = load_catalog(settings)
+    assert catalog.errors == ()
+    return settings, Store(settings), catalog, [m.key for m in catalog.metrics if m.key.startswith("star_")]
+
+
+def this_hour() -> Window:
+    """The window in which everything that has just arrived is looked at."""
+    return Window.ending(floor_hour(datetime.now(UTC)) + HOUR)
+
+
+Row = tuple[object, ...]
+
+
+def rows(store: Store, table: str) -> list[Row]:
+    """The current rows of a table without what belongs to a run; undated conversations settle when they arrive."""
+    with store.write() as con:
+        columns = con.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table]).fetchall()
+        kept = [name for (name,) in columns if name not in OF_THE_RUN]
+        if table == "conversations":
+            kept[kept.index("settled_at")] = "CASE WHEN ended_at IS NOT NULL THEN settled_at END"
+        current = "WHERE superseded_at IS NULL" if table == "metric_periods" else ""
+        found = con.execute(f"SELECT {', '.join(kept)} FROM {table} {current}").fetchall()
+    return sorted(found, key=lambda row: [str(value) for value in row if not isinstance(value, float)])
+
+
+def assert_same(found: list[Row], expected: list[Row]) -> None:
+    """Equal rows; floats to 1e-9 relative, because the order of summation may differ."""
+    assert len(found) == len(expected)
+    for row, other in zip(found, expected, strict=True):
+        for value, wanted in zip(row, other, strict=True):
+            if value != wanted:
+                assert isinstance(value, float), (row, other)
+                assert value == pytest.approx(wanted, rel=1e-9), (row, other)
+
+
+def one(store: Store, query: str, *parameters: object) -> tuple[object, ...]:
+    with store.write() as con:
+        return con.execute(query, list(parameters)).fetchall()[0]
+
+
+@pytest.fixture(scope="module")
+def star(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Settings, Catalog]:
+    """All of STAR, ingested once and run once for the hour in which it arrived."""
+    settings, store, catalog, keys = deployment(tmp_path_factory.mktemp("star"))
+    report = ingest(store, catalog, settings, urls=[str(shared_data / "star")])
+    assert not report.failed
+    run_hour(store, catalog, settings, this_hour(), keys=keys, ingest_first=False)
+    return store, settings, catalog
+
+
+def test_the_counts_of_the_readme_come_out_of_the_values(star: tuple[Store, Settings, Catalog]) -> None:
+    store, *_ = star
+    with store.read() as con:
+        found = dict(
+            con.execute(
+                "SELECT metric_key, coalesce(sum(value_number), count_if(value_boolean)) FROM metric_values "
+                "WHERE status = 'ok' AND participant IS NULL AND segment_from IS NULL GROUP BY metric_key"
+            ).fetchall()
+        )
+    assert found["star_conversation_count"] == 3326
+    assert found["star_complete"] == 2929
+    assert found["star_agent_turns"] == 27_113
+    assert found["star_user_turns"] == 27_253
+    assert found["star_tool_calls"] == 10_991
+
+
+def test_conversations_without_any_instant_are_counted_and_in_no_period(star: tuple[Store, Settings, Catalog]) -> None:
+    store, *_ = star
+    undated = one(
+        store,
+        "SELECT count(*) FROM metric_values WHERE metric_key = 'star_conversation_count' AND observed_at IS NULL",
+    )
+    assert undated == (53,)
+    for granularity in ("hour", "day"):
+        dated = one(
+            store,
+            "SELECT sum(value) FROM metric_periods WHERE metric_key = 'star_conversation_count' AND granularity = ? "
+            "AND service_id IS NULL AND superseded_at IS NULL",
+            granularity,
+        )
+        assert dated == (3326 - 53,)
+
+
+@pytest.mark.parametrize("granularity", ["hour", "day"])
+@pytest.mark.parametrize("key", ["star_agent_turns", "star_user_turns", "star_tool_calls"])
+def test_period_rows_and_undated_values_make_the_whole(
+    star: tuple[Store, Settings, Catalog], key: str, granularity: str
+) -> None:
+    store, *_ = star
+    whole, dated = one(
+        store,
+        "SELECT (SELECT sum(value_number) FROM metric_values WHERE metric_key = $1), "
+        "(SELECT sum(value) FROM metric_periods WHERE metric_key = $1 AND granularity = $2 AND service_id IS NULL "
+        "AND superseded_at IS NULL) + (SELECT sum(value_number) FROM metric_values "
+        "WHERE metric_key = $1 AND observed_at IS NULL)",
+        key,
+        granularity,
+    )
+    assert dated == pytest.approx(whole, rel=1e-9)
+
+
+def test_two_ways_of_counting_tool_calls_agree_for_what_has_an_instant(star: tuple[Store, Settings, Catalog]) -> None:
+    """Calls land in the hour in which they were made, conversations in the hour in which they began."""
+    store, *_ = star
+    (calls,) = one(
+        store,
+        "SELECT sum(value) FROM metric_periods WHERE metric_key = 'star_tool_call_events' AND granularity = 'day' "
+        "AND service_id IS NULL AND superseded_at IS NULL",
+    )
+    (undated,) = one(store, "SELECT count(*) FROM events WHERE event_type = 'tool.call' AND occurred_at IS NULL")
+    assert calls + undated == 10_991
+
+
+def test_every_row_of_the_ledger_and_of_the_periods_is_reconciled(star: tuple[Store, Settings, Catalog]) -> None:
+    store, *_ = star
+    others = " + ".join(f"{state}_count" for state in STATES if state != "ok")
+    for table, ok in (("extraction_runs", "ok_count"), ("metric_periods", "event_count")):
+        where = "" if table == "extraction_runs" else "AND category IS NULL"
+        assert (
+            one(store, f"SELECT count(*), count_if(eligible_count <> {ok} + {others}) FROM {table} WHERE true {where}")[
+                1
+            ]
+            == 0
+        )
+
+
+def test_a_second_run_over_the_same_window_computes_nothing(star: tuple[Store, Settings, Catalog]) -> None:
+    store, settings, catalog = star
+    before = rows(store, "metric_values")
+    report = extract(store, catalog, settings, this_hour(), keys=["star_agent_turns", "star_thanks"])
+    assert {outcome.computed for outcome in report.outcomes} == {0}
+    assert {outcome.reused for outcome in report.outcomes} == {3326}
+    assert rows(store, "metric_values") == before
+
+
+def twice(archive: Path, folder: Path) -> list[list[Path]]:
+    """The archive, and then every dialogue again as a file of its own."""
+    return [[archive], unpacked(archive, folder)]
+
+
+def backwards(archive: Path, folder: Path) -> list[list[Path]]:
+    """The dialogues as files, the last one first."""
+    return [unpacked(archive, folder)[::-1]]
+
+
+def in_ten_runs(archive: Path, folder: Path) -> list[list[Path]]:
+    """Every tenth dialogue in each of ten runs."""
+    files = unpacked(archive, folder)
+    return [files[start::10] for start in range(10)]
+
+
+def unpacked(archive: Path, folder: Path) -> list[Path]:
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder / "star", filter="data")
+    return sorted((folder / "star" / "dialogues").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def reference(star: tuple[Store, Settings, Catalog]) -> dict[str, list[Row]]:
+    """The archive as it is, in one run."""
+    store, *_ = star
+    return {table: rows(store, table) for table in TABLES}
+
+
+def run_in(order: Callable[[Path, Path], list[list[Path]]], shared_data: Path, home: Path) -> dict[str, list[Row]]:
+    settings, store, catalog, keys = deployment(home)
+    for batch in order(shared_data / "star" / "dialogues.tar.gz", home):
+        ingest(store, catalog, settings, urls=[str(path) for path in batch], source="star")
+        run_hour(store, catalog, settings, this_hour(), keys=keys, ingest_first=False)
+    return {table: rows(store, table) for table in TABLES}
+
+
+@pytest.mark.parametrize("order", [twice, backwards, in_ten_runs])
+def test_the_same_data_in_any_order_gives_the_same_rows(
+    order: Callable[[Path, Path], list[list[Path]]],
+    reference: dict[str, list[Row]],
+    shared_data: Path,
+    tmp_path: Path,
+) -> None:
+    found = run_in(order, shared_data, tmp_path)
+    for table in TABLES:
+        assert_same(found[table], reference[table])
+
+
+def test_a_backfill_ends_like_one_run_for_each_hour_in_order(shared_data: Path, tmp_path: Path) -> None:
+    """All 16 days, hour by hour: in one backfill, and as scheduled runs that each aggregate and publish."""
+    found = []
+    for way in ("backfill", "hourly"):
+        settings, store, catalog, keys = deployment(tmp_path / way)
+        ingest(store, catalog, settings, urls=[str(shared_data / "star")])
+        windows = list(Window.each_hour(FIRST, LAST))
+        assert len(windows) == 16 * 24
+        if way == "backfill":
+            backfill(store, catalog, settings, windows, keys=keys, ingest_first=False)
+        else:
+            for window in windows:
+                run_hour(store, catalog, settings, window, keys=keys, ingest_first=False)
+        found.append({table: rows(store, table) for table in ("metric_values", "metric_periods")})
+    for table in ("metric_values", "metric_periods"):
+        assert_same(found[0][table], found[1][table])
+    assert len(found[0]["metric_periods"]) > 1000
+
+
+def test_a_day_begins_where_the_workspace_is(shared_data: Path, tmp_path: Path) -> None:
+    settings, _, catalog, keys = deployment(tmp_path)
+    settings = settings.model_copy(update={"timezone": "Asia/Kolkata"})
+    store = Store(settings)
+    ingest(store, catalog, settings, urls=[str(shared_data / "star")])
+    run_hour(store, catalog, settings, this_hour(), keys=keys, ingest_first=False)
+    with store.read() as con:
+        starts = con.execute(
+            "SELECT DISTINCT period_start, period_end FROM metric_periods WHERE granularity = 'day'"
+        ).fetchall()
+        (total,) = con.execute(
+            "SELECT sum(value) FROM metric_periods WHERE metric_key = 'star_conversation_count' "
+            "AND granularity = 'day' AND service_id IS NULL AND superseded_at IS NULL"
+        ).fetchall()[0]
+    assert {(start.astimezone(UTC).hour, start.astimezone(UTC).minute) for start, _ in starts} == {(18, 30)}
+    assert {end - start for start, end in starts} == {timedelta(days=1)}
+    assert total == 3326 - 53
+
+
+def test_the_snapshot_answers_in_plain_sql(star: tuple[Store, Settings, Catalog]) -> None:
+    store, *_ = star
+    with duckdb.connect(str(store.snapshot_path), read_only=True) as con:
+        share = con.execute(
+            "SELECT sum(value) FROM metric_periods WHERE metric_key = 'star_completion_level' "
+            "AND category = 'Complete' AND granularity = 'day' AND service_id IS NULL AND superseded_at IS NULL"
+        ).fetchall()
+    assert 2900 < share[0][0] <= 2929
