@@ -13,6 +13,8 @@ import typer
 from pipeline.cli.console import complain, emit, emit_json, emit_table, working
 from pipeline.errors import SettingsError
 from pipeline.sample import DemoSummary, Headline, SampleTruth, demo_summary, write_sample
+from pipeline.sample.judge_mind import NOTICE
+from pipeline.sample.judge_server import ERROR_RATE, sample_judge
 from pipeline.settings import Settings, builtin_definitions, load_settings
 from pipeline.settings_models import Models
 from pipeline.store import Store
@@ -31,14 +33,15 @@ def run_demo(*, as_json: bool) -> None:
     with working("Writing sample conversations"):
         _clear(home)
         sample = write_sample(home, end=end, hours=HOURS)
-    settings = demo_settings(home, end - HOURS * HOUR)
-    with working(f"Running {HOURS} hourly partitions through Dagster: ingest, extract, aggregate, publish"):
-        failures = run_in_process(settings, end - HOURS * HOUR, end)
-    first_known = datetime.now(UTC)
-    with working("Some files arrive late; running the last hour again"):
-        for file in sample.late.iterdir():
-            shutil.copy(file, sample.landing)
-        failures += run_in_process(settings, end - HOUR, end)
+    with sample_judge(sample) as judge:
+        settings = demo_settings(home, end - HOURS * HOUR, judge.models)
+        with working(f"Running {HOURS} hourly partitions through Dagster: ingest, extract, aggregate, publish"):
+            failures = run_in_process(settings, end - HOURS * HOUR, end)
+        first_known = datetime.now(UTC)
+        with working("Some files arrive late; running the last hour again"):
+            for file in sample.late.iterdir():
+                shutil.copy(file, sample.landing)
+            failures += run_in_process(settings, end - HOUR, end)
     store = Store(settings)
     with store.read() as con:
         summary = demo_summary(con, store.workspace_id, since=first_known)
@@ -52,7 +55,7 @@ def run_demo(*, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def demo_settings(home: Path, start: datetime) -> Settings:
+def demo_settings(home: Path, start: datetime, models: Models) -> Settings:
     """The defaults in a folder of its own: nothing of the user's store, definitions or models is touched or asked."""
     return Settings(
         home=home,
@@ -61,7 +64,7 @@ def demo_settings(home: Path, start: datetime) -> Settings:
         definitions=builtin_definitions(),
         timezone="UTC",
         start=start,
-        models=Models(),
+        models=models,
     )
 
 
@@ -112,6 +115,7 @@ def _show(summary: DemoSummary, sample: SampleTruth, home: Path) -> None:
         )
     for refused in summary.refused:
         emit(f"\nRefused {Path(refused.url).name}, {refused.place}: {refused.detail} ({refused.reason})")
+    emit(f"\nValues of metrics that ask a model are {NOTICE}: right but for one answer in {1 / ERROR_RATE:.0f}.")
     states = summary.states
     counted = " + ".join(f"{count:,} {state}" for state, count in states.counts.items())
     emit(
