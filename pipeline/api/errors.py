@@ -75,6 +75,14 @@ class NotModifiedError(Exception):
         self.headers = dict(headers)
 
 
+class KnownAnswerError(Exception):
+    """The answer has been given before; its body is held."""
+
+    def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
+        self.body = body
+        self.headers = dict(headers)
+
+
 class InvalidError(UserError):
     """Something in the request cannot be accepted; each problem has a place such as `("query", "date_from")`."""
 
@@ -86,6 +94,7 @@ class InvalidError(UserError):
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every exception in the shapes above."""
     app.add_exception_handler(NotModifiedError, _not_modified)
+    app.add_exception_handler(KnownAnswerError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(MetricStoreError, _ours)
@@ -95,6 +104,11 @@ def add_error_handlers(app: FastAPI) -> None:
 def _not_modified(_: Request, error: Exception) -> Response:
     assert isinstance(error, NotModifiedError)
     return Response(status_code=304, headers=error.headers)
+
+
+def _known(_: Request, error: Exception) -> Response:
+    assert isinstance(error, KnownAnswerError)
+    return Response(error.body, headers=error.headers, media_type="application/json")
 
 
 def _invalid(_: Request, error: Exception) -> Response:

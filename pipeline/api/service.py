@@ -14,8 +14,9 @@ from typing import Any
 import duckdb
 from fastapi import Request, Response
 
+from pipeline.api.answers import AnswerCache
 from pipeline.api.control import ControlReader
-from pipeline.api.errors import InvalidError, NotModifiedError
+from pipeline.api.errors import InvalidError, KnownAnswerError, NotModifiedError
 from pipeline.api.limiter import RateLimiter
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -77,6 +78,7 @@ class Service:
         }
         self.sql = SnapshotReader(settings.snapshot_path, limits | walled)
         self.limiter = RateLimiter()
+        self.answers = AnswerCache()
         self.intake = Intake(settings)
         self._used: dict[str, datetime] = {}
         self._taken: dict[str, tuple[int, int]] = {}
@@ -84,17 +86,28 @@ class Service:
 
     @contextmanager
     def read(self, request: Request, response: Response, caller: Caller) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor on the newest snapshot, unless the client already has the answer that it would give.
+        """A cursor on the newest snapshot, unless the answer that it would give is known.
 
         Raises:
-            NotModifiedError: the request's ETag or date is that of this snapshot.
+            NotModifiedError: the client has the answer: the request's ETag or date is that of this snapshot.
+            KnownAnswerError: the server has it.
             StoreUnavailableError: nothing has been published yet.
         """
         with self.data.cursor() as (con, generation):
             control = self.control.current()
             # Answers also depend on the definitions, and some on how many days have passed.
             parts = (generation.token, control.generation.token, self.control.files(), floor_hour(datetime.now(UTC)))
-            mark_fresh(request, response, caller, parts, max(generation.published_at, control.generation.published_at))
+            changed_at = max(generation.published_at, control.generation.published_at)
+            etag = mark_fresh(request, response, caller, parts, changed_at)
+            if (body := self.answers.get(etag)) is not None:
+                raise KnownAnswerError(body, response.headers)
+            request.state.etag = etag
+            yield con
+
+    @contextmanager
+    def draw(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor on the newest snapshot for an answer that is different each time."""
+        with self.data.cursor() as (con, _):
             yield con
 
     def note_use(self, key_id: str, now: datetime) -> None:
@@ -148,7 +161,7 @@ def mark_fresh(
     parts: tuple[object, ...],
     changed_at: datetime,
     prefix: str = "",
-) -> None:
+) -> str:
     """Set ETag and Last-Modified on an answer.
 
     Args:
@@ -158,6 +171,9 @@ def mark_fresh(
         parts: what else it depends on beside the URL.
         changed_at: the latest change of any of it.
         prefix: what the tag starts with.
+
+    Returns:
+        The ETag.
 
     Raises:
         NotModifiedError: the client has this very answer.
@@ -177,6 +193,7 @@ def mark_fresh(
     since = request.headers.get("if-modified-since")
     if known is None and since is not None and _not_after(changed_at, since):
         raise NotModifiedError(headers)
+    return headers["ETag"]
 
 
 def _not_after(instant: datetime, http_date: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import definitions, evaluate, project, read, status, work
+from pipeline.cli import define, definitions, evaluate, keys, project, read, remote, serve, status, work
 from pipeline.cli.console import BROKEN_PIPE, Warnings, complain, emit
 from pipeline.errors import UserError
 
@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for module in (project, work, read, status, definitions, evaluate):
+for module in (project, work, read, status, definitions, define, evaluate, serve, keys):
     module.register(app)
 
 
@@ -52,7 +52,9 @@ def run(arguments: Sequence[str]) -> int:
     warnings = Warnings()
     logging.getLogger("pipeline").addHandler(warnings)
     try:
-        code = app(args=list(arguments), prog_name="metric-store", standalone_mode=False)
+        remote.refuse_half_an_address(arguments)
+        chosen = remote.app if remote.wanted(arguments) else app
+        code = chosen(args=list(arguments), prog_name="metric-store", standalone_mode=False)
         sys.stdout.flush()
     except UserError as error:
         complain(str(error))

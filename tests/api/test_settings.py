@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,12 +58,12 @@ def test_what_was_put_is_read_back_and_used_by_the_next_run(fresh: Server, admin
     assert after["empathy_score"] | EMPATHY == after["empathy_score"]
     assert after["empathy_score"]["managed_by"] == "api"
     assert builtins < after.keys()
-    catalog = current_catalog(fresh.settings, fresh.store)
+    catalog = current_catalog(fresh.settings)
     assert catalog.get("empathy_score").managed_by == "api"
     assert "empathy_score" in {row["key"] for row in admin.get("/metrics/catalog").json()["metrics"]}
     assert admin.get("/metrics/empathy_score").json() == {"metrics": []}  # no run has used it yet
     put(admin)
-    assert "empathy_score" not in current_catalog(fresh.settings, fresh.store).by_key
+    assert "empathy_score" not in current_catalog(fresh.settings).by_key
 
 
 def test_every_problem_is_reported_with_its_path_and_nothing_is_saved(admin: httpx2.Client) -> None:
@@ -102,12 +103,44 @@ def test_a_builtin_can_be_switched_and_not_redefined(fresh: Server, admin: httpx
     assert put(admin, {"key": "voice_quality_score", "active": False, "freshness_sla_minutes": 90}).status_code == 200
     changed = by_key(admin.get("/settings/metrics"))["voice_quality_score"]
     assert (changed["active"], changed["freshness_sla_minutes"], changed["builtin"]) == (False, 90, True)
-    assert "voice_quality_score" not in {metric.key for metric in current_catalog(fresh.settings, fresh.store).active}
+    assert "voice_quality_score" not in {metric.key for metric in current_catalog(fresh.settings).active}
     put(admin, EMPATHY)  # a list without it keeps it
     assert by_key(admin.get("/settings/metrics"))["voice_quality_score"]["active"] is False
     refused = put(admin, {**EMPATHY, "key": "voice_quality_score"})
     assert refused.status_code == 422
     assert "read-only" in refused.text
+
+
+def test_a_builtin_that_something_reads_cannot_be_switched_off_alone(fresh: Server, admin: httpx2.Client) -> None:
+    reader = {
+        "key": "twice_the_quality",
+        "name": "Twice",
+        "metric_type": "numerical",
+        "source": "call_intelligence",
+        "event_types": ["call_intelligence.row"],
+        "extraction_mode": "formula",
+        "formula": "voice_quality_score * 2",
+        "aggregation": "avg",
+    }
+    assert put(admin, reader).status_code == 200
+    assert "twice_the_quality" in current_catalog(fresh.settings).by_key
+    off = {"key": "voice_quality_score", "active": False}
+    refused = put(admin, reader, off)
+    assert refused.status_code == 422
+    assert "switched off" in refused.text
+    assert put(admin, {**reader, "active": False}, off).status_code == 200
+    file = fresh.settings.definitions / "metrics" / "custom" / "reader.yaml"
+    put(admin, {**off, "active": True})
+    file.write_text(json.dumps({"definitions": [{**reader, "key": "in_a_file"}]}))
+    try:
+        refused = put(admin, off)
+        assert refused.status_code == 422
+        (problem,) = refused.json()["detail"]
+        assert problem["loc"] == ["body", "definitions"]
+        assert "reader.yaml:1" in problem["msg"]
+        assert "in_a_file" in current_catalog(fresh.settings).by_key
+    finally:
+        file.unlink()
 
 
 def test_a_key_of_a_file_says_where_it_lives(admin: httpx2.Client) -> None:

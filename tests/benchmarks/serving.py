@@ -20,6 +20,7 @@ import uvicorn
 
 from pipeline.aggregate import queries
 from pipeline.api import create_app
+from pipeline.api.server import server_config
 from pipeline.catalog import load_catalog
 from pipeline.reports.values import single_values
 from pipeline.settings import Settings
@@ -42,7 +43,7 @@ SELECT
     'all' AS selection, false AS estimated, now() AS computed_at, 1 AS revision, 4.0 AS value_sum
 FROM metric_definitions AS d CROSS JOIN range($periods) AS r(n)
 ORDER BY period_start, d.key
-"""  # noqa: S608 - names of states
+"""
 VALUES = """
 INSERT INTO metric_values BY NAME
 SELECT
@@ -90,7 +91,7 @@ def serve(home: str, port: int) -> None:
     settings = Settings(
         home=Path(home) / "home", definitions=Path(home) / "definitions", serve=Serve(requests_per_minute=100_000_000)
     )
-    uvicorn.run(create_app(settings), host="127.0.0.1", port=port, log_level="error", access_log=False)
+    uvicorn.Server(server_config(create_app(settings), host="127.0.0.1", port=port)).run()
 
 
 def publish_on(home: str, stop: object) -> None:
@@ -103,23 +104,24 @@ def publish_on(home: str, stop: object) -> None:
         time.sleep(1)
 
 
-def ask(url: str, key: str, seconds: float, into: object) -> None:
-    """One client: as many requests as it can, one after another."""
+def ask(url: str, key: str, seconds: float, fresh: bool, into: object) -> None:
+    """One client: as many requests as it can, one after another; `fresh` ones were never asked before."""
+    mark = f"{'&' if '?' in url else '?'}asked={time.time_ns()}-" if fresh else ""
     took = []
     with httpx2.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
         client.get(url)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             start = time.perf_counter()
-            assert client.get(url).status_code == 200
+            assert client.get(f"{url}{mark}{len(took)}" if fresh else url).status_code == 200
             took.append(time.perf_counter() - start)
     into.put(took)  # type: ignore[attr-defined]
 
 
-def measure(url: str, key: str, clients: int, seconds: float) -> str:
+def measure(url: str, key: str, clients: int, seconds: float, *, fresh: bool = True) -> str:
     """Requests a second, p50 and p99 in milliseconds."""
     results: multiprocessing.Queue[list[float]] = multiprocessing.Queue()
-    workers = [multiprocessing.Process(target=ask, args=(url, key, seconds, results)) for _ in range(clients)]
+    workers = [multiprocessing.Process(target=ask, args=(url, key, seconds, fresh, results)) for _ in range(clients)]
     for worker in workers:
         worker.start()
     took = [each for _ in workers for each in results.get(timeout=seconds + 60)]
@@ -183,6 +185,7 @@ def main() -> None:
             print(f"{name}\n  DuckDB alone           {floor(reader, query, given.seconds)}")  # noqa: T201
             print(f"  1 client               {measure(url, key, 1, given.seconds)}")  # noqa: T201
             print(f"  {given.clients} clients              {measure(url, key, given.clients, given.seconds)}")  # noqa: T201
+            print(f"  … asked before         {measure(url, key, given.clients, given.seconds, fresh=False)}")  # noqa: T201
             writer = multiprocessing.Process(target=publish_on, args=(home, stop), daemon=True)
             writer.start()
             print(f"  … while one publishes  {measure(url, key, given.clients, given.seconds)}")  # noqa: T201

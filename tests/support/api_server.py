@@ -16,6 +16,7 @@ import httpx2
 import uvicorn
 
 from pipeline.api import create_app
+from pipeline.api.server import server_config
 from pipeline.settings import Settings
 from pipeline.settings_serve import Serve
 from pipeline.store import STATES, Store
@@ -61,8 +62,7 @@ class Server:
 def serving(settings: Settings, *, single_user: bool = False) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(settings, single_user=single_user), log_level="warning", lifespan="on")
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(server_config(create_app(settings, single_user=single_user), lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + 60

@@ -111,7 +111,9 @@ def list_conversations(
     for key in set() if outcome is None else set(metrics_of(outcome)):
         visible_metric(service, caller, key)
     drawn = None if sample == "newest" else seed or secrets.token_hex(4)
-    with service.read(request, response, caller) as con:
+    # A fresh sample is drawn each time that it is asked for without a seed.
+    reading = service.draw() if drawn != seed and drawn is not None else service.read(request, response, caller)
+    with reading as con:
         rows = find_conversations(
             con,
             caller.workspace_id,

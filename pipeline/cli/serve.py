@@ -1,0 +1,39 @@
+"""`metric-store serve`: the HTTP API on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.console import note
+from pipeline.settings import load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(serve)
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8321,
+    require_key: Annotated[bool, typer.Option("--require-key", help="Ask for a key on loopback, too.")] = False,
+) -> None:
+    """Serve what is published over HTTP, until interrupted.
+
+    On a loopback address no key is needed unless --require-key is given; on any other one always is.
+    """
+    import uvicorn
+
+    from pipeline.api import create_app
+    from pipeline.api.server import is_loopback, server_config
+
+    settings = load_settings()
+    single_user = is_loopback(host) and not require_key
+    if single_user:
+        who = "Single-user mode: no key is needed, whoever reaches this address is the owner."
+    else:
+        who = "A key is needed: `metric-store keys create --role viewer`."
+    note(f"Serving workspace {settings.workspace_id} at http://{host}:{port}, described at /docs. {who}")
+    uvicorn.Server(server_config(create_app(settings, single_user=single_user), host=host, port=port)).run()
