@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -82,12 +82,20 @@ class _Gathered:
 
 
 def load_catalog(
-    settings: Settings, *, api_definitions: Sequence[MetricDefinition | Mapping[str, Any]] = ()
+    settings: Settings,
+    *,
+    api_definitions: Sequence[MetricDefinition | Mapping[str, Any]] = (),
+    api_overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Catalog:
     """Everything that can be used of what is shipped, of the user's files, and of what was sent over HTTP.
 
     Never raises because of a definition: whatever is wrong is in `Catalog.problems`, and only the definitions that it
-    is about, and those that read them, are left out.
+    is about, and those that read them, are left out. `pipeline.workspace.catalogs.current_catalog` adds what was sent.
+
+    Args:
+        settings: where the files are.
+        api_definitions: custom definitions that were sent.
+        api_overrides: changes to built-ins that were sent, by key; they win over those of `metrics/overrides.yaml`.
     """
     gathered = _Gathered()
     shipped, own = builtin_definitions(), settings.definitions
@@ -99,6 +107,7 @@ def load_catalog(
         _take(gathered, sent, "api", Document(SENT), ("definitions", index))
     _limit(gathered, settings.max_custom_metrics)
     _override(gathered, own / "metrics" / OVERRIDES)
+    _override_sent(gathered, api_overrides or {})
     _read_code(gathered, own / "python")
     _check_graph(gathered)
     metrics = _metrics(gathered)
@@ -187,9 +196,25 @@ def _override(gathered: _Gathered, path: Path) -> None:
             advice = near(key, builtins) if entry is None else f"change it where it is defined ({entry.where})"
             document.report(("overrides", key), f"{key}, which is no built-in", advice)
             continue
-        definition = entry.definition.model_copy(update=override.model_dump(exclude_none=True))
-        gathered.entries[key] = _Entry(definition, "builtin", entry.document, entry.place)
+        gathered.entries[key] = _changed(entry, override.model_dump(exclude_none=True))
     gathered.problems += [problem for _, problem in document.problems]
+
+
+def _override_sent(gathered: _Gathered, overrides: Mapping[str, Mapping[str, Any]]) -> None:
+    """Apply the changes to built-ins that were sent; one whose built-in a later release took away is only mentioned."""
+    for key, fields in overrides.items():
+        entry = gathered.entries.get(key)
+        if entry is None or entry.managed_by != "builtin":
+            found = f"{key}, which is no built-in"
+            problem = Problem(SENT, None, f"overrides.{key}", found, "nothing is changed by it", "warning")
+            gathered.problems.append(problem)
+        else:
+            gathered.entries[key] = _changed(entry, fields)
+
+
+def _changed(entry: _Entry, fields: Mapping[str, Any]) -> _Entry:
+    """A built-in with some fields changed."""
+    return replace(entry, definition=entry.definition.model_copy(update=dict(fields)))
 
 
 def _check_graph(gathered: _Gathered) -> None:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pipeline.catalog import load_catalog
 from pipeline.cli.console import Json, complain, emit, emit_json, emit_table
 from pipeline.settings import load_settings
 from pipeline.store import Store
+from pipeline.workspace.catalogs import current_catalog
 
 FAILED_VALIDATION = 2
 
@@ -29,7 +29,7 @@ def catalog(
     every: Annotated[bool, typer.Option("--all", help="Inactive metrics too.")] = False, as_json: Json = False
 ) -> None:
     """The metrics that can be asked for."""
-    found = load_catalog(load_settings())
+    found = current_catalog(load_settings())
     metrics = found.metrics if every else found.active
     if as_json:
         emit_json(
@@ -66,7 +66,7 @@ def catalog(
 
 def validate(as_json: Json = False) -> None:
     """Report every problem of the definitions and source mappings. Exit code 2 when there are errors."""
-    found = load_catalog(load_settings())
+    found = current_catalog(load_settings())
     if as_json:
         emit_json(
             {
@@ -100,7 +100,7 @@ def diff(as_json: Json = False) -> None:
     store = Store(settings)
     with store.read() as con:
         _, in_force = stored_definitions(con, store.workspace_id)
-    changes = compare(load_catalog(settings), in_force)
+    changes = compare(current_catalog(settings), in_force)
     if as_json:
         emit_json([asdict(change) for change in changes])
         return

@@ -32,14 +32,14 @@ def evaluate(
 
     Nothing is kept; an answer that is already stored is shown again for nothing.
     """
-    from pipeline.catalog import load_catalog
     from pipeline.extract.on_demand import evaluate_now
     from pipeline.settings import load_settings
     from pipeline.store import Store
+    from pipeline.workspace.catalogs import current_catalog
 
     settings = load_settings()
     text = prompt.read_text(encoding="utf-8") if prompt else None
-    catalog, store = load_catalog(settings), Store(settings)
+    catalog, store = current_catalog(settings), Store(settings)
     found = evaluate_now(store, catalog, settings, key, conversations, prompt=text, threshold=threshold, model=model)
     if as_json:
         emit_json([{**asdict(item), "turns": {str(at): text for at, text in item.turns.items()}} for item in found])

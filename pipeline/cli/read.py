@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.aggregate import queries
-from pipeline.catalog import load_catalog
 from pipeline.cli import instants
 from pipeline.cli.console import Json, emit, emit_json, emit_table
 from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
+from pipeline.workspace.catalogs import current_catalog
 
 
 class Traffic(StrEnum):
@@ -134,7 +134,7 @@ _COLUMNS = ("period", "traffic", "value", "unit", "n", "eligible", "coverage", "
 
 
 def _known(key: str, settings: Settings) -> str:
-    return load_catalog(settings).get(key).key
+    return current_catalog(settings).get(key).key
 
 
 def _cells(row: dict[str, Any]) -> Sequence[Any]:

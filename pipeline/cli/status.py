@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pipeline.catalog import load_catalog
 from pipeline.cli import instants
 from pipeline.cli.console import Json, complain, emit, emit_json, emit_table
 from pipeline.settings import load_settings
 from pipeline.status import Status, read_status
 from pipeline.store import Store
 from pipeline.window import HOUR, floor_hour
+from pipeline.workspace.catalogs import current_catalog
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def status(
     settings = load_settings()
     last = instants.hour(end, settings) if end else floor_hour(datetime.now(UTC)) + HOUR
     first = instants.hour(start, settings) if start else last - settings.window_hours * HOUR
-    found = read_status(Store(settings), load_catalog(settings), settings, first, last)
+    found = read_status(Store(settings), current_catalog(settings), settings, first, last)
     if as_json:
         emit_json(found)
     else:

@@ -12,7 +12,6 @@ import typer
 from rich.progress import Progress
 
 from pipeline import hourly
-from pipeline.catalog import load_catalog
 from pipeline.cli import instants
 from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, progress
 from pipeline.extract import ExtractReport, MetricOutcome
@@ -21,6 +20,7 @@ from pipeline.ingest import ingest as ingest_files
 from pipeline.settings import load_settings
 from pipeline.store import Store
 from pipeline.window import Window, floor_hour
+from pipeline.workspace.catalogs import current_catalog
 
 Keys = Annotated[list[str] | None, typer.Option("--metric", help="Only this metric and what it reads; repeatable.")]
 
@@ -41,7 +41,7 @@ def ingest(
 ) -> None:
     """Read new and changed files into events and conversations. Exit code 1 when a file could not be read."""
     settings = load_settings()
-    store, catalog = Store(settings), load_catalog(settings)
+    store, catalog = Store(settings), current_catalog(settings)
     with progress() as display:
         report = ingest_files(
             store, catalog, settings, urls=urls or None, source=source, on_progress=_file_progress(display)
@@ -64,7 +64,7 @@ def run(
     """Ingest, extract, aggregate and publish one hour. Exit code 1 when a metric or a file failed."""
     settings = load_settings()
     start = instants.hour(at, settings) if at else floor_hour(datetime.now(UTC))
-    store, catalog = Store(settings), load_catalog(settings)
+    store, catalog = Store(settings), current_catalog(settings)
     with progress() as display:
         metrics = display.add_task("Metrics", total=len(catalog.select(keys)))
         report = hourly.run_hour(
@@ -93,7 +93,7 @@ def backfill(
     )
     if not windows:
         raise typer.BadParameter("--to must be at least an hour after --from.")
-    store, catalog = Store(settings), load_catalog(settings)
+    store, catalog = Store(settings), current_catalog(settings)
     catalog.select(keys)  # an unknown key is said before anything is done
     with progress() as display:
         hours = display.add_task("Hours", total=len(windows))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 
-from pipeline.catalog import load_catalog
 from pipeline.orchestration.catalog_check import build_catalog_check, definitions_asset
 from pipeline.orchestration.conversations import build_conversations
 from pipeline.orchestration.jobs import build_schedules
@@ -12,6 +11,7 @@ from pipeline.orchestration.metrics import build_metrics
 from pipeline.orchestration.partitions import hourly_partitions
 from pipeline.orchestration.reload import reload_sensor
 from pipeline.settings import Settings
+from pipeline.workspace.catalogs import current_catalog
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -19,7 +19,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
 
     A definition that cannot be used is left out here and reported by the check `definitions_catalog`.
     """
-    catalog = load_catalog(settings)
+    catalog = current_catalog(settings)
     hours = hourly_partitions(settings)
     return dg.Definitions.merge(
         dg.Definitions(

@@ -1,6 +1,6 @@
 """A sensor that asks the webserver to load the definitions again after an edit, so that a new metric gets its button.
 
-Values do not wait for it: every run loads the definitions from disk.
+Values do not wait for it: every run loads the definitions anew.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from pathlib import Path
 import dagster as dg
 
 from pipeline.settings import Settings, builtin_definitions
+from pipeline.workspace.catalogs import published_definitions
 
 WEBSERVER = "METRIC_STORE_WEBSERVER"
 """Environment variable `host:port` of the webserver; `metric-store dev` sets it."""
 
 
 def fingerprint(settings: Settings) -> str:
-    """Hash over the names and contents of every definition file."""
-    digest = hashlib.sha256()
+    """Hash over the names and contents of every definition file, and over what was sent over HTTP."""
+    digest = hashlib.sha256(repr(published_definitions(settings)).encode())
     for folder in sorted({builtin_definitions().resolve(), settings.definitions.resolve()}):
         for file in sorted(folder.rglob("*")):
             if file.suffix in (".yaml", ".yml", ".py") and file.is_file():
@@ -29,19 +30,19 @@ def fingerprint(settings: Settings) -> str:
 
 
 def reload_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Compare the definitions that were loaded with those on disk, and ask for a reload once for each difference."""
+    """Compare the definitions that were loaded with those in force, and ask for a reload once for each difference."""
     loaded = fingerprint(settings)
 
     @dg.sensor(
         name="reload_definitions",
-        description="Asks the webserver to reload when a definition file has changed.",
+        description="Asks the webserver to reload when a definition has changed, in a file or over HTTP.",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def reload_definitions(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         found = fingerprint(settings)
         if found == loaded:
-            return dg.SkipReason("The definitions on disk are the loaded ones.")
+            return dg.SkipReason("The definitions are the loaded ones.")
         if found == context.cursor:
             return dg.SkipReason("A reload was asked for; the webserver has not loaded the change yet.")
         webserver = os.environ.get(WEBSERVER)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,37 @@ import duckdb
 from pipeline.catalog import load_catalog
 from pipeline.catalog.catalog import Catalog
 from pipeline.settings import Settings
-from pipeline.store import Store
 from pipeline.store.definitions import api_definitions, builtin_overrides
+from pipeline.store.snapshot import SnapshotReader
 
 _NO_FILES = Path("/nonexistent")
 
 
-def current_catalog(settings: Settings, store: Store) -> Catalog:
-    """The catalog that a run uses, with the definitions that are in force at this instant."""
-    with store.write() as con:
-        return workspace_catalog(settings, store.workspace_id, con)
+def current_catalog(settings: Settings) -> Catalog:
+    """The catalog that every door uses: the definitions that are in force at this instant.
+
+    Takes no lock and works before anything was written.
+
+    Raises:
+        StoreUnavailableError: the control tables were published and cannot be opened.
+    """
+    return load_workspace_catalog(settings, settings.workspace_id, *published_definitions(settings))
+
+
+def published_definitions(settings: Settings) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """What was sent over HTTP, from the published control tables: custom definitions, and changes to built-ins by key.
+
+    Raises:
+        StoreUnavailableError: the control tables were published and cannot be opened.
+    """
+    if not settings.control_path.exists():
+        return [], {}
+    control = SnapshotReader(settings.control_path, {"threads": 1, "memory_limit": "100MB"})
+    try:
+        with control.cursor() as (con, _):
+            return api_definitions(con, settings.workspace_id), builtin_overrides(con, settings.workspace_id)
+    finally:
+        control.close()
 
 
 def workspace_catalog(settings: Settings, workspace_id: str, con: duckdb.DuckDBPyConnection) -> Catalog:
@@ -42,12 +62,4 @@ def load_workspace_catalog(
     """
     if workspace_id != settings.workspace_id:
         settings = settings.model_copy(update={"definitions": _NO_FILES})
-    catalog = load_catalog(settings, api_definitions=sent)
-    changed = {
-        key: replace(metric, definition=metric.definition.model_copy(update=dict(fields)))
-        for key, fields in (overrides or {}).items()
-        if (metric := catalog.by_key.get(key)) is not None and metric.managed_by == "builtin"
-    }
-    if not changed:
-        return catalog
-    return replace(catalog, metrics=tuple(changed.get(metric.key, metric) for metric in catalog.metrics))
+    return load_catalog(settings, api_definitions=sent, api_overrides=overrides)

@@ -13,6 +13,7 @@ import orjson
 
 from pipeline.catalog.catalog import Catalog, Metric, Problem
 from pipeline.catalog.diff import refuse_type_changes
+from pipeline.catalog.loading import SENT
 from pipeline.catalog.models import MetricDefinition
 from pipeline.errors import ConflictError, DefinitionsRefusedError, UnknownMetricError
 from pipeline.extract.registry import stored_definitions
@@ -171,7 +172,12 @@ def _apply(
             overrides[metric.key] = _override(body, metric.definition, overrides.get(metric.key, {}))
     overrides = {key: fields for key, fields in overrides.items() if fields}
     catalog = load_workspace_catalog(settings, workspace_id, custom, overrides)
-    problems.extend(_placed(problem, places) for problem in catalog.errors if problem.file == "settings")
+    known = load_workspace_catalog(settings, workspace_id, base.definitions, base.overrides).errors
+    problems.extend(
+        _placed(problem, places)
+        for problem in catalog.errors
+        if problem.file == SENT or problem not in known  # a built-in switched off that a file's formula reads
+    )
     if problems:
         raise DefinitionsRefusedError(problems)
     # In one form, however they were sent: what equals its default is left out.
@@ -184,7 +190,7 @@ def _apply(
 def _check_types(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog: Catalog, places: list[int]) -> None:
     """Refuse a definition whose key has had values of another type."""
     checked = refuse_type_changes(catalog, stored_definitions(con, workspace_id)[0])
-    found = [problem for problem in checked.problems if problem not in catalog.problems and problem.file == "settings"]
+    found = [problem for problem in checked.problems if problem not in catalog.problems and problem.file == SENT]
     if found:
         raise DefinitionsRefusedError([_placed(problem, places) for problem in found])
 
@@ -226,11 +232,14 @@ def _fixed_problem(place: int, fields: list[str], metric: Metric) -> Problem:
         advice = f"built-in keys are read-only: change only {' and '.join(OVERRIDABLE)}, or choose another key"
     else:
         advice = f"this key is managed by the file {metric.file}: change it there, or choose another key"
-    return Problem("settings", None, f"definitions[{place}].key", f"{metric.key!r} with its own {fields}", advice)
+    return Problem(SENT, None, f"definitions[{place}].key", f"{metric.key!r} with its own {fields}", advice)
 
 
 def _placed(problem: Problem, places: list[int]) -> Problem:
-    """A problem of the custom definitions, told by its place in what was sent."""
+    """A problem, told by its place in what was sent; one of a file names the file."""
+    if problem.file != SENT:
+        where = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
+        return replace(problem, field="definitions", found=f"{problem.found} ({where}, {problem.field})")
     match = re.match(r"definitions\[(\d+)\]", problem.field)
     if match is None or int(match[1]) >= len(places):
         return problem
