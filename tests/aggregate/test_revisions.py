@@ -40,6 +40,26 @@ def test_a_sum_that_cancels_makes_no_revision(bench):
     assert bench.aggregate(metric).changed == 0
 
 
+@pytest.mark.parametrize(("held", "changed"), [(1e-17, 0), (0.0, 0), (2.0, 2)])
+def test_squares_around_a_large_mean_are_compared_by_their_own_size(bench, held, changed):
+    metric = bench.metric()
+    bench.put([bench.value(number, entity_id=f"c{n}") for n, number in enumerate((1e6, 1e6, 1e6))])
+    bench.aggregate(metric)
+    with bench.store.transaction() as con:
+        con.execute("UPDATE metric_periods SET value_sum_squares = ?", [held])
+        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start FROM metric_periods")
+    assert bench.aggregate(metric).changed == changed
+
+
+def test_values_whose_squares_no_double_holds_make_no_revision(bench):
+    metric = bench.metric(aggregation="max")
+    bench.put([bench.value(1e200), bench.value(-1e200)])
+    bench.aggregate(metric)
+    with bench.store.transaction() as con:
+        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start FROM metric_periods")
+    assert bench.aggregate(metric).changed == 0
+
+
 def test_a_late_value_makes_a_revision_of_its_hour_and_day_only(bench):
     metric = bench.metric(aggregation="sum")
     bench.put([bench.value(1.0), bench.value(2.0, at=NOON + timedelta(hours=1))])
