@@ -70,6 +70,20 @@ def test_a_conversation_is_assembled_from_its_events(pipe: Any) -> None:
     assert set(summary["provenance"].values()) == {"derived"}
 
 
+def test_whether_nobody_took_over_is_known_at_the_end(pipe: Any) -> None:
+    calm = [event for event in CALL if not event["event_type"].startswith("escalation.")]
+    pipe.write("a.ndjson", *calm[:-1])
+    pipe.ingest()
+    assert pipe.rows("SELECT escalated FROM conversations") == [(None,)]
+    pipe.write("b.ndjson", calm[-1])
+    pipe.ingest()
+    assert pipe.rows("SELECT escalated FROM conversations") == [(False,)]
+    assert _summary(pipe)["operator_summary"] == {"escalated": False}
+    pipe.write("c.ndjson", _event("call.escalated", 19))  # it was only late
+    pipe.ingest()
+    assert pipe.rows("SELECT escalated FROM conversations") == [(True,)]
+
+
 def test_a_conversation_without_an_end_settles_after_idle_time(pipe: Any) -> None:
     pipe.write("a.ndjson", *CALL[:4])
     pipe.ingest()

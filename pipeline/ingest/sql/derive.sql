@@ -52,6 +52,7 @@ SELECT
             'total_calls', tool_call_count, 'succeeded', tool_success_count, 'failed', tool_failure_count,
             'failure_rate', tool_failure_count / nullif(tool_call_count, 0)
         ),
-        'operator_summary', if(escalated, json_object('escalated', true), NULL)
+        -- While it goes on, nobody knows. Without the `false` a rate would have only the escalated in it.
+        'operator_summary', if(escalated OR has_ended, json_object('escalated', escalated), NULL)
     ) AS derived
 FROM counted;
