@@ -1,17 +1,23 @@
-"""The steps of a run in order: ingest, extract, aggregate, publish."""
+"""The steps of a run in order: ingest, extract, aggregate, publish, tell those who asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pipeline.aggregate import AggregateReport, aggregate
 from pipeline.catalog import Catalog
 from pipeline.extract import ExtractReport, MetricOutcome, extract
+from pipeline.extract.batched import extract_in_batches
 from pipeline.ingest import IngestProgress, IngestReport, ingest
+from pipeline.judge.batch import BatchProgress
+from pipeline.judge.engine import Counters
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.window import Window
+from pipeline.workspace.after_run import tell
+from pipeline.workspace.intake import adopt_intake
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ def run_hour(
     dry_run: bool = False,
     on_ingest: Callable[[IngestProgress], None] | None = None,
     on_metric: Callable[[MetricOutcome], None] | None = None,
+    on_judged: Callable[[Counters], None] | None = None,
 ) -> RunReport:
     """Do everything that one hourly partition needs.
 
@@ -58,6 +65,7 @@ def run_hour(
         dry_run: plan the extraction, report, and write nothing.
         on_ingest: called after each ingestion transaction.
         on_metric: called when a metric is stored.
+        on_judged: called with the judge's live counters, on another thread.
     """
     return backfill(
         store,
@@ -69,6 +77,7 @@ def run_hour(
         dry_run=dry_run,
         on_ingest=on_ingest,
         on_metric=on_metric,
+        on_judged=on_judged,
     )
 
 
@@ -84,6 +93,9 @@ def backfill(
     on_ingest: Callable[[IngestProgress], None] | None = None,
     on_metric: Callable[[MetricOutcome], None] | None = None,
     on_window: Callable[[ExtractReport], None] | None = None,
+    on_judged: Callable[[Counters], None] | None = None,
+    in_batches: bool = False,
+    on_batch: Callable[[BatchProgress], None] | None = None,
 ) -> RunReport:
     """Do the windows in order, each selecting for itself, then aggregate and publish once.
 
@@ -101,13 +113,23 @@ def backfill(
         on_ingest: called after each ingestion transaction.
         on_metric: called when a metric is stored.
         on_window: called when a window is done.
+        on_judged: called with the judge's live counters, on another thread.
+        in_batches: models are asked through the Batch API, once for all windows; waits until it has answered.
+        on_batch: called after each look at the open batches.
     """
     ingested = None
     if ingest_first and not dry_run:
+        adopt_intake(settings)
         ingested = ingest(store, catalog, settings, on_progress=on_ingest)
-    reports = []
+    reports: list[ExtractReport] = []
+    if in_batches and not dry_run:
+        batched = extract_in_batches(store, catalog, settings, list(windows), keys=keys, report=on_batch)
+        reports.extend(batched.windows)
+        windows = ()
     for window in windows:
-        report = extract(store, catalog, settings, window, keys=keys, on_metric=on_metric, dry_run=dry_run)
+        report = extract(
+            store, catalog, settings, window, keys=keys, on_metric=on_metric, on_judged=on_judged, dry_run=dry_run
+        )
         reports.append(report)
         if on_window is not None:
             on_window(report)
@@ -116,4 +138,5 @@ def backfill(
     # All that is stale, also what an interrupted run or another selection of metrics left behind.
     aggregated = aggregate(store, catalog, settings)
     store.publish()
+    tell(settings, store, catalog, [report.run_id for report in reports], datetime.now(UTC))
     return RunReport(ingested, tuple(reports), aggregated)

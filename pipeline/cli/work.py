@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from pipeline import hourly
 from pipeline.cli import instants
@@ -17,6 +17,7 @@ from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, pr
 from pipeline.extract import ExtractReport, MetricOutcome
 from pipeline.ingest import IngestProgress, IngestReport
 from pipeline.ingest import ingest as ingest_files
+from pipeline.judge.engine import Counters
 from pipeline.settings import load_settings
 from pipeline.store import Store
 from pipeline.window import Window, floor_hour
@@ -76,6 +77,7 @@ def run(
             dry_run=dry_run,
             on_ingest=_file_progress(display),
             on_metric=lambda outcome: display.update(metrics, advance=1, description=outcome.key),
+            on_judged=_judge_progress(display),
         )
     _present(report, as_json=as_json, dry_run=dry_run)
 
@@ -84,6 +86,9 @@ def backfill(
     start: Annotated[str, typer.Option("--from", help=f"First hour. {instants.HELP}")],
     end: Annotated[str, typer.Option("--to", help="Hour after the last.")],
     keys: Keys = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Ask models through the Batch API: cheaper, and up to a day later.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run every hour of a range, oldest first, each with a window of its own. Exit code 1 when anything failed."""
@@ -105,6 +110,9 @@ def backfill(
             keys=keys,
             on_ingest=_file_progress(display),
             on_window=lambda done: display.update(hours, advance=1, description=f"{done.window.hour:%F %H:%M}"),
+            on_judged=_judge_progress(display),
+            in_batches=batch,
+            on_batch=lambda at: display.update(hours, description=f"{at.open} batches open, {at.answered:,} answers"),
         )
     _present(report, as_json=as_json, dry_run=False)
 
@@ -114,6 +122,19 @@ def _file_progress(display: Progress) -> Callable[[IngestProgress], None]:
 
     def show(at: IngestProgress) -> None:
         display.update(files, total=at.files_total, completed=at.files_done, description=f"{at.record_count:,} records")
+
+    return show
+
+
+def _judge_progress(display: Progress) -> Callable[[Counters], None]:
+    task: TaskID | None = None
+
+    def show(at: Counters) -> None:
+        nonlocal task
+        if task is None:
+            task = display.add_task("Judged", total=None)
+        told = f"{at.spent.calls:,} calls, ${at.spent.cost_usd:.2f}, {at.failed:,} failed, {at.throttled:,} throttled"
+        display.update(task, total=at.conversations, completed=at.done, description=told)
 
     return show
 
@@ -170,10 +191,13 @@ def _show_metrics(extracts: Sequence[ExtractReport], *, dry_run: bool) -> None:
                 sum(outcome.computed for outcome in outcomes),
                 ", ".join(f"{state} {count:,}" for state, count in states.most_common() if count),
                 sum(outcome.calls for outcome in outcomes) or None,
+                sum(outcome.tokens for outcome in outcomes) or None,
+                sum(outcome.tokens_cached for outcome in outcomes) or None,
                 sum(outcome.cost_usd for outcome in outcomes) or None,
             )
         )
-    emit_table(["metric", "eligible", "reused", "to do" if dry_run else "computed", "states", "calls", "USD"], rows)
+    done = "to do" if dry_run else "computed"
+    emit_table(["metric", "eligible", "reused", done, "states", "calls", "tokens", "cached", "USD"], rows)
 
 
 def _ingest_document(report: IngestReport) -> dict[str, object]:
