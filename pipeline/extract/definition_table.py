@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from pipeline.catalog.catalog import Metric
 from pipeline.catalog.models import CAPPED_MODES, EVENT_DOMAINS
+from pipeline.judge.plan import endpoint_of
+from pipeline.settings import Settings
 
 _SCHEMA = pa.schema(
     [
@@ -34,25 +36,28 @@ _SCHEMA = pa.schema(
         ("sampling_rate", pa.float64()),
         ("selection", pa.string()),
         ("cap", pa.int64()),
+        ("answerable", pa.bool_()),
     ]
 )
 
 
-def create_definition_table(con: duckdb.DuckDBPyConnection, metrics: Iterable[Metric], cap: int | None = None) -> None:
+def create_definition_table(
+    con: duckdb.DuckDBPyConnection, metrics: Iterable[Metric], settings: Settings | None = None
+) -> None:
     """Create the temporary table `definition`, a row for each metric.
 
     Args:
         con: any connection.
         metrics: those to hold.
-        cap: of the modes that cost money, where the definition names none.
+        settings: cap and models of the modes that cost money.
     """
-    rows = [_row(metric, cap) for metric in metrics]
+    rows = [_row(metric, settings) for metric in metrics]
     con.register("definition_rows", pa.Table.from_pylist(rows, schema=_SCHEMA))
     con.execute("CREATE OR REPLACE TEMP TABLE definition AS FROM definition_rows")
     con.unregister("definition_rows")
 
 
-def _row(metric: Metric, cap: int | None) -> dict[str, Any]:
+def _row(metric: Metric, settings: Settings | None) -> dict[str, Any]:
     definition = metric.definition
     scale = definition.scale
     domain = definition.custom_source_key if definition.source == "custom" else EVENT_DOMAINS.get(definition.source)
@@ -78,5 +83,6 @@ def _row(metric: Metric, cap: int | None) -> dict[str, Any]:
         "max_labels": definition.max_labels,
         "sampling_rate": definition.sampling_rate,
         "selection": definition.selection,
-        "cap": definition.cap or (cap if definition.extraction_mode in CAPPED_MODES else None),
+        "cap": definition.cap or (settings.cap if settings and definition.extraction_mode in CAPPED_MODES else None),
+        "answerable": not (settings and definition.judged and isinstance(endpoint_of(settings.models, metric), str)),
     }

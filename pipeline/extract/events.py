@@ -42,16 +42,19 @@ def create_event_values(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric
         ExpressionError: a path, filter or expression of one of the metrics cannot be compiled.
     """
     create_definition_table(con, metrics)
-    create_event_view(con, metrics)
+    for macro in ("scope", "typed"):
+        con.execute(load_sql(_SQL, macro))
+    create_event_reading(con, metrics)
+    con.execute(load_sql(_SQL, "event_value"))
     return "event_value"
 
 
-def create_event_view(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
-    """Create the view for some of the metrics in an existing table `definition`."""
+def create_event_reading(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
+    """Create the view `event_reading`, untyped, for some of the metrics in an existing table `definition`."""
     readers = readers_of(metrics, EVENT_FILTER_COLUMNS)
     readers.install(con)
-    for macro in ("scope", "typed"):
-        con.execute(load_sql(_SQL, macro))
     con.execute(
-        load_sql(_SQL, "events").replace("/*found*/", readers.found("data")).replace("/*passes*/", readers.passes)
+        load_sql(_SQL, "event_reading")
+        .replace("/*found*/", readers.found("data"))
+        .replace("/*passes*/", readers.passes)
     )

@@ -22,7 +22,7 @@ _COLUMN = {"numerical": "value_number", "boolean": "value_boolean", "categorical
 
 
 def read_formulas(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
-    """Leave `reading`, one row for each eligible conversation and formula."""
+    """Add to `reading`, one row for each eligible conversation and formula."""
     evaluate(con, run, {metric.key: metric.definition.formula or "" for metric in metrics})
     con.execute(load_sql(_SQL, "formula_reading"))
 

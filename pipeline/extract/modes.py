@@ -24,18 +24,25 @@ from pipeline.store import load_sql, run_script
 Kind = Literal["conversations", "turns", "events", "pattern", "formula", "threshold", "written"]
 
 
-def groups_of(metrics: Sequence[Metric]) -> list[tuple[Kind, list[Metric]]]:
-    """Metrics that one query extracts together."""
-    return [(kind, list(group)) for kind, group in groupby(sorted(metrics, key=_kind), key=_kind)]
+def extract_together(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
+    """Extract the `todo` conversations of metrics that do not read each other; the values are in the table `fresh`.
 
-
-def extract_group(con: duckdb.DuckDBPyConnection, run: RunContext, kind: Kind, metrics: Sequence[Metric]) -> None:
-    """Extract the `todo` conversations of some metrics of one kind; the values are in the temporary table `fresh`.
-
-    A mode leaves the temporary relation `reading` (its columns: sql/fold.sql); types, states and folds are the same
-    for all modes.
+    The modes add to the temporary table `reading` (its columns: sql/fold.sql); types, states and folds are the same for
+    all modes.
     """
     set_batch(con, metrics)
+    con.execute("DELETE FROM reading")
+    for kind, group in _groups_of(metrics):
+        _read(con, run, kind, group)
+    if not con.execute("SELECT 1 FROM todo LIMIT 1").fetchall():
+        return
+    con.execute(load_sql(SQL, "unit"))
+    if any(metric.definition.scope != "conversation" for metric in metrics):
+        run_script(con, load_sql(SQL, "below"))
+    con.execute(load_sql(SQL, "top"))
+
+
+def _read(con: duckdb.DuckDBPyConnection, run: RunContext, kind: Kind, metrics: Sequence[Metric]) -> None:
     match kind:
         case "conversations":
             read_conversations(con, metrics)
@@ -51,7 +58,11 @@ def extract_group(con: duckdb.DuckDBPyConnection, run: RunContext, kind: Kind, m
             read_thresholds(con, metrics)
         case "written":
             read_writes(con, metrics)
-    run_script(con, load_sql(SQL, "fold"))
+
+
+def _groups_of(metrics: Sequence[Metric]) -> list[tuple[Kind, list[Metric]]]:
+    """Metrics that one query reads."""
+    return [(kind, list(group)) for kind, group in groupby(sorted(metrics, key=_kind), key=_kind)]
 
 
 def _kind(metric: Metric) -> Kind:

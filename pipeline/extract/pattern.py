@@ -33,7 +33,7 @@ _SCHEMA = pa.schema(
 
 
 def read_patterns(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
-    """Leave `reading`: one row for each conversation, participant or turn with text, as the scope asks."""
+    """Add to `reading`: one row for each conversation, participant or turn with text, as the scope asks."""
     expressions: list[str] = []
     rows = []
     for metric in metrics:

@@ -18,6 +18,8 @@ from pipeline.extract.values import NOT_LOOKED_AT, SQL, create_fresh
 from pipeline.store import load_sql, run_script
 from pipeline.store.states import UNFINISHED
 
+_READING_MODES = ("formula", "threshold")
+
 
 @dataclass
 class Stage:
@@ -69,7 +71,7 @@ def prepare(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Iterable[M
     keys = {metric.key: metric for metric in metrics}
     for metric in list(keys.values()):
         keys.update({key: run.catalog.by_key[key] for key in metric.reads if key in run.catalog.by_key})
-    create_definition_table(con, keys.values(), run.settings.cap)
+    create_definition_table(con, keys.values(), run.settings)
     create_fresh(con)
     run_script(
         con,
@@ -88,9 +90,17 @@ def prepare(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Iterable[M
         "window_end": run.window.end,
         "as_of": run.as_of,
     }
-    for script in ("scope", "typed", "eligible", "stored", "work"):
+    for script in ("scope", "typed", "eligible", "stored", "work", "fold"):
         run_script(con, load_sql(SQL, script), window)
     return int(con.execute("SELECT count(*) FROM eligible").fetchall()[0][0])
+
+
+def learn(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
+    """Leave `known` and `known_value`: what the gates, formulas and thresholds of the metrics read."""
+    readers = [m for m in metrics if m.definition.gate is not None or m.definition.extraction_mode in _READING_MODES]
+    if readers:
+        keys = ",".join({key for metric in readers for key in metric.reads})
+        run_script(con, load_sql(SQL, "known"), {"keys": keys})
 
 
 def plan(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
@@ -106,10 +116,9 @@ def plan(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metr
 
 
 def set_batch(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
-    """Say which metrics the view `todo` and the scripts of a mode are about."""
-    con.register("batch_rows", pa.table({"metric_key": pa.array([m.key for m in metrics], pa.string())}))
-    con.execute("CREATE OR REPLACE TEMP TABLE batch AS FROM batch_rows")
-    con.unregister("batch_rows")
+    """Say which metrics the scripts and the view `todo` are about."""
+    # One text, since DuckDB's client is slow with lists; a key has neither space nor comma.
+    con.execute("SET VARIABLE batch = string_split($keys, ',')", {"keys": ",".join(metric.key for metric in metrics)})
 
 
 def _create_verdicts(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -17,9 +18,12 @@ from pipeline.extract.run_context import RunContext
 from pipeline.extract.stage import extract_stage
 from pipeline.judge.batch import BatchDesk
 from pipeline.judge.engine import Counters
+from pipeline.judge.plan import endpoint_of
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.window import Window
+
+logger = logging.getLogger(__name__)
 
 OnMetric = Callable[[MetricOutcome], None]
 
@@ -91,9 +95,21 @@ def extract(
             result = extract_stage(con, run, stage, dry_run=dry_run)
         report(result.outcomes)
         report(evaluate_capped(run, result.work, dry_run=dry_run))
+    for message in _without_model(run, outcomes):
+        logger.warning("%s", message)
     return ExtractReport(run.run_id, window, tuple(outcomes), time.perf_counter() - started, dry_run)
 
 
 def _refused(metric: Metric) -> MetricOutcome:
     reason = "Its type, or that of a metric it reads, is not the one of the values in the store; pick a new key."
     return MetricOutcome(metric.key, metric.version, failure=reason)
+
+
+def _without_model(run: RunContext, outcomes: Iterable[MetricOutcome]) -> list[str]:
+    """One line for each way in which a model is not configured, with the metrics that lack it."""
+    lacking: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if "no_model" in outcome.states:
+            endpoint = endpoint_of(run.settings.models, run.catalog.by_key[outcome.key])
+            lacking.setdefault(str(endpoint), []).append(outcome.key)
+    return [f"{', '.join(keys)}: {message}" for message, keys in lacking.items()]

@@ -15,8 +15,8 @@ from pipeline.catalog.catalog import Metric
 from pipeline.extract import ledger
 from pipeline.extract.capped import PlannedWork, choose
 from pipeline.extract.isolation import isolate
-from pipeline.extract.modes import extract_group, groups_of
-from pipeline.extract.planning import Stage, plan, prepare
+from pipeline.extract.modes import extract_together
+from pipeline.extract.planning import Stage, learn, plan, prepare
 from pipeline.extract.report import MetricOutcome
 from pipeline.extract.run_context import RunContext
 from pipeline.extract.values import SQL, replace_slices
@@ -38,23 +38,26 @@ class StageResult:
 
 def extract_stage(con: duckdb.DuckDBPyConnection, run: RunContext, stage: Stage, *, dry_run: bool) -> StageResult:
     """Extract the set-based metrics of a stage and store them in one transaction; plan the others."""
-    set_based = [metric for level in stage.levels for metric in level]
-    eligible = prepare(con, run, [*set_based, *stage.capped])
-    failures: dict[str, str] = {}
+    metrics = [metric for level in (*stage.levels, stage.capped) for metric in level]
+    eligible = prepare(con, run, metrics)
     seconds: dict[str, float] = {}
-    for level in stage.levels:
-        failures |= isolate(con, level, partial(plan, con, run))
-        if not dry_run:
+    # Only a gate has to wait for the values of the levels before it.
+    failures = isolate(con, [m for m in metrics if m.definition.gate is None], partial(plan, con, run))
+    for level in (*stage.levels, stage.capped):
+        learn(con, level)
+        failures |= isolate(con, [m for m in level if m.definition.gate is not None], partial(plan, con, run))
+        if level is not stage.capped and not dry_run:
             failures |= _extract_level(con, run, [m for m in level if m.key not in failures], seconds)
-    failures |= isolate(con, stage.capped, partial(plan, con, run))
     counts = _counts(con)
 
     def outcome(metric: Metric) -> MetricOutcome:
         found = counts.get(metric.key, [])
         return _outcome(metric, eligible, found, failures.get(metric.key), seconds.get(metric.key, 0.0), dry_run)
 
-    capped = [metric for metric in stage.capped if metric.key not in failures]
-    done = tuple(outcome(metric) for metric in [*set_based, *stage.capped] if metric not in capped)
+    # A capped metric without an open conversation is finished like any other.
+    open_keys = {key for key, found in counts.items() if any(count.extracted for count in found)}
+    capped = [metric for metric in stage.capped if metric.key in open_keys and metric.key not in failures]
+    done = tuple(outcome(metric) for metric in metrics if metric not in capped)
     work = tuple(PlannedWork(outcome(metric), choose(con, metric)) for metric in capped)
     if not dry_run:
         con.execute("BEGIN")
@@ -68,11 +71,9 @@ def extract_stage(con: duckdb.DuckDBPyConnection, run: RunContext, stage: Stage,
 def _extract_level(
     con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric], seconds: dict[str, float]
 ) -> dict[str, str]:
-    failures: dict[str, str] = {}
-    for kind, group in groups_of(metrics):
-        started = time.perf_counter()
-        failures |= isolate(con, group, partial(extract_group, con, run, kind))
-        seconds |= dict.fromkeys((metric.key for metric in group), (time.perf_counter() - started) / len(group))
+    started = time.perf_counter()
+    failures = isolate(con, metrics, partial(extract_together, con, run))
+    seconds |= dict.fromkeys((metric.key for metric in metrics), (time.perf_counter() - started) / max(len(metrics), 1))
     return failures
 
 

@@ -14,7 +14,7 @@ import duckdb
 
 from pipeline.catalog.catalog import Metric
 from pipeline.catalog.expressions import CONVERSATION_FILTER_COLUMNS
-from pipeline.extract.events import create_event_view
+from pipeline.extract.events import create_event_reading
 from pipeline.extract.readers import readers_of
 from pipeline.store import load_sql
 
@@ -22,18 +22,18 @@ _SQL = "pipeline.extract.sql"
 
 
 def read_conversations(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
-    """Leave `reading`, one row for each conversation, from the columns of `conversations`."""
+    """Add to `reading`, one row for each conversation, from the columns of `conversations`."""
     _read(con, metrics, "conversation_reading", "intelligence")
 
 
 def read_turns(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
-    """Leave `reading`, one row for each turn of the asked role, from the turn's data."""
+    """Add to `reading`, one row for each turn of the asked role, from the turn's data."""
     _read(con, metrics, "turn_reading", "data")
 
 
 def read_events(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
-    """Leave `reading`, one row for each event of the conversation that the definition lets in."""
-    create_event_view(con, metrics)
+    """Add to `reading`, one row for each event of the conversation that the definition lets in."""
+    create_event_reading(con, metrics)
     con.execute(load_sql(_SQL, "folded_event_reading"))
 
 

@@ -29,7 +29,7 @@ _SCHEMA = pa.schema(
 
 
 def read_thresholds(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
-    """Leave `reading`, one row for each eligible conversation and threshold."""
+    """Add to `reading`, one row for each eligible conversation and threshold."""
     rows = []
     for metric in metrics:
         spec = metric.definition.threshold

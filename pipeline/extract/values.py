@@ -116,6 +116,8 @@ def write_skipped(
         for chosen in item.conversations.to_pylist()
         if (state := results[item.metric.key].states.get(chosen["conversation_id"])) in NOT_LOOKED_AT
     ]
+    if not rows:
+        return 0
     create_fresh(con)
     con.register("skipped", pa.Table.from_pylist(rows, schema=FRESH))
     con.execute(

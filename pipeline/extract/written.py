@@ -16,7 +16,7 @@ from pipeline.store import load_sql
 
 
 def read_writes(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
-    """Leave `reading`, one row for each write that counts."""
+    """Add to `reading`, one row for each write that counts."""
     names = [{"metric_key": metric.key, "name": metric.definition.written_name or metric.key} for metric in metrics]
     con.register("written_name", pa.Table.from_pylist(names))
     con.execute(load_sql("pipeline.extract.sql", "written"))

@@ -1,4 +1,4 @@
-CREATE OR REPLACE TEMP TABLE reading AS
+INSERT INTO reading BY NAME
 WITH asked AS (
     SELECT conversation_id, /*found*/ AS found
     FROM conversations

@@ -12,8 +12,8 @@ SELECT
     content_hash,
     attempts
 FROM work
-SEMI JOIN batch USING (metric_key)
-WHERE state IS NOT NULL
+WHERE list_contains(getvariable('batch'), metric_key)
+    AND state IS NOT NULL
     AND NOT reused
     AND (
         stored_status IS NULL

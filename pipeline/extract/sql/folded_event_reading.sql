@@ -1,4 +1,4 @@
-CREATE OR REPLACE TEMP TABLE reading AS
+INSERT INTO reading BY NAME
 SELECT
     e.metric_key,
     e.conversation_id,

@@ -1,4 +1,4 @@
-CREATE OR REPLACE TEMP TABLE reading AS
+INSERT INTO reading BY NAME
 SELECT
     metric_key,
     conversation_id,

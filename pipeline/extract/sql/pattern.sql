@@ -44,7 +44,7 @@ FROM asked AS a
 ASOF LEFT JOIN (SELECT * FROM asked WHERE is_outcome) AS o
     ON o.metric_key = a.metric_key AND o.conversation_id = a.conversation_id AND o.index > a.index;
 
-CREATE OR REPLACE TEMP TABLE reading AS
+INSERT INTO reading BY NAME
 WITH grouped AS (
     SELECT
         metric_key,

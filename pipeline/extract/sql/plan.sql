@@ -9,6 +9,7 @@ WITH candidate AS (
         d.sampling_rate,
         d.selection,
         d.cap,
+        d.answerable,
         s.status AS stored_status,
         CASE WHEN s.status = 'error' AND s.content_hash = e.content_hash THEN s.attempts ELSE 0 END AS attempts,
         coalesce(
@@ -26,7 +27,6 @@ WITH candidate AS (
             ELSE g.state
         END AS decided
     FROM definition AS d
-    SEMI JOIN batch USING (metric_key)
     CROSS JOIN eligible AS e
     LEFT JOIN stored AS s
         ON s.metric_key = d.metric_key
@@ -38,6 +38,7 @@ WITH candidate AS (
     LEFT JOIN (
         SELECT metric_key, conversation_id, min(state) AS state FROM gate_verdict GROUP BY ALL
     ) AS g ON g.metric_key = d.metric_key AND g.conversation_id = e.conversation_id
+    WHERE list_contains(getvariable('batch'), d.metric_key)
 ),
 
 -- Who competes for a place under the cap: what has been paid for keeps its place, so that the next run asks no more.
@@ -67,12 +68,13 @@ ranked AS (
 )
 
 SELECT
-    c.* EXCLUDE (decided, sampling_rate, selection, cap, draw),
+    c.* EXCLUDE (decided, sampling_rate, selection, cap, answerable, draw),
     r.place,
     CASE
         WHEN c.decided IS NOT NULL THEN c.decided
         WHEN c.draw >= c.sampling_rate THEN 'not_sampled'
         WHEN r.place > c.cap THEN 'over_cap'
+        WHEN NOT c.answerable THEN 'no_model'
     END AS state
 FROM candidate AS c
 LEFT JOIN ranked AS r USING (metric_key, conversation_id);

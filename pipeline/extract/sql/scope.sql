@@ -6,7 +6,8 @@ CREATE OR REPLACE TEMP MACRO in_scope(channel_scope, product_types, channel, dir
             WHEN 'inbound' THEN direction = 'inbound'
             WHEN 'outbound' THEN direction = 'outbound'
             WHEN 'voice' THEN channel IN ('voice', 'phone', 'call')
-            WHEN 'text' THEN channel IN ('text', 'chat', 'web', 'sms', 'whatsapp', 'email')
+            WHEN 'text' THEN
+                channel IN ('text', 'chat', 'webchat', 'web', 'messaging', 'sms', 'whatsapp', 'email')
             ELSE channel = channel_scope
         END,
         FALSE

@@ -8,7 +8,7 @@ CREATE OR REPLACE TEMP MACRO compare(operator, a, b) AS
         WHEN '>=' THEN a >= b
     END;
 
-CREATE OR REPLACE TEMP TABLE reading AS
+INSERT INTO reading BY NAME
 WITH unit AS (
     SELECT
         t.*,

@@ -1,4 +1,4 @@
-CREATE OR REPLACE TEMP TABLE reading AS
+INSERT INTO reading BY NAME
 WITH turn AS (
     SELECT conversation_id, unnest(turns, max_depth := 2)
     FROM conversations

@@ -14,8 +14,6 @@ CREATE OR REPLACE TEMP TABLE work (
     state VARCHAR
 );
 
-CREATE OR REPLACE TEMP TABLE batch (metric_key VARCHAR);
-
 -- What the modes of the present batch are to extract.
 CREATE OR REPLACE TEMP VIEW todo AS
-SELECT * FROM work SEMI JOIN batch USING (metric_key) WHERE state IS NULL;
+SELECT * FROM work WHERE state IS NULL AND list_contains(getvariable('batch'), metric_key);

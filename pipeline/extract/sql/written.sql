@@ -1,4 +1,4 @@
-CREATE OR REPLACE TEMP TABLE reading AS
+INSERT INTO reading BY NAME
 WITH numbered AS (
     SELECT
         t.metric_key,
