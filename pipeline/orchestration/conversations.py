@@ -9,6 +9,7 @@ from pipeline.ingest import ingest
 from pipeline.orchestration.instance import POOL
 from pipeline.settings import Settings
 from pipeline.store import Store
+from pipeline.workspace.intake import adopt_intake
 
 EVENTS = dg.AssetKey("conversation_events")
 CONVERSATIONS = dg.AssetKey("call_intelligence")
@@ -50,6 +51,7 @@ def build_conversations(
         ],
     )
     def conversations() -> Iterator[dg.MaterializeResult[None]]:
+        adopt_intake(settings)
         report = ingest(Store(settings), catalog, settings)
         yield dg.MaterializeResult(
             asset_key=EVENTS,

@@ -8,7 +8,7 @@ That is also why period rows and the snapshot are results of this step: Dagster 
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import dagster as dg
 import duckdb
@@ -24,6 +24,7 @@ from pipeline.orchestration.partitions import partition_key, windows_of
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.window import Window
+from pipeline.workspace.after_run import tell
 
 PERIODS = dg.AssetKey("metric_periods")
 SNAPSHOT = dg.AssetKey("published_snapshot")
@@ -85,6 +86,7 @@ def build_metrics(settings: Settings, catalog: Catalog, hours: dg.HourlyPartitio
         outcomes = _extract(context, store, settings, catalog, selected) if selected else {}
         aggregated = aggregate(store, catalog, settings)
         snapshot = store.publish()
+        tell(settings, store, catalog, [context.run.run_id] if outcomes else [], datetime.now(UTC))
         failed = {key: failure for key, hours in outcomes.items() if (failure := _failure(hours))}
         with store.read() as con:
             for key in selected:
