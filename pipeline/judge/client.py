@@ -54,8 +54,13 @@ def client_of(endpoint: ModelEndpoint) -> AsyncOpenAI:
     """The one client of this process for an endpoint. Belongs to the event loop of `judge.loop`.
 
     The key is read from the environment each time, so that a new key works without a restart.
+
+    Raises:
+        FaultError: the variable that should hold the key is not set.
     """
-    key = (os.environ.get(endpoint.key_variable) if endpoint.key_variable else None) or _NO_KEY
+    key = os.environ.get(endpoint.key_variable, "") if endpoint.key_variable else _NO_KEY
+    if not key:
+        raise FaultError("endpoint", f"the environment variable {endpoint.key_variable} is not set")
     return _client(endpoint.base_url, key, endpoint.max_concurrency)
 
 

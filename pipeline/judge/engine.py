@@ -111,7 +111,10 @@ class Engine:
                 finally:
                     await self._learn()
         except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            first: BaseException = failures
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise first from None
 
     async def _judge(self, ids: Sequence[str], plan: Plan, hand_over: HandOver) -> None:
         try:

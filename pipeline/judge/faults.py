@@ -37,6 +37,8 @@ def fault_of(error: Exception, key_variable: str | None) -> FaultError:
     """Sort an exception of the `openai` client."""
     import openai
 
+    if isinstance(error, FaultError):
+        return error
     if isinstance(error, TimeoutError | openai.APITimeoutError):
         return FaultError("transient", "no answer in time")
     if isinstance(error, openai.APIStatusError):

@@ -49,6 +49,11 @@ class Writer:
         self._closing = True
         self._due.set()
         await asyncio.shield(self._task)
+        if self._failed is not None:
+            with suppress(
+                type(self._failed)
+            ):  # the run fails with the first error; what is paid for gets a last chance
+                await self._write()
         async with self._database:
             await asyncio.to_thread(self._ledger.close)
 
@@ -100,8 +105,12 @@ class Writer:
         arrived, self._arrived = self._arrived, []
         finished, self._finished = self._finished, []
         if arrived or finished:
-            async with self._database:
-                await asyncio.to_thread(self._ledger.keep, arrived, finished)
+            try:
+                async with self._database:
+                    await asyncio.to_thread(self._ledger.keep, arrived, finished)
+            except Exception:
+                self._arrived, self._finished = arrived + self._arrived, finished + self._finished
+                raise
         async with self._changed:
             self._rounds += 1
             self._unwritten -= len(arrived)

@@ -87,7 +87,8 @@ class Batches:
         if self._asked[batch_id] < self.polls:
             batch["status"] = "in_progress"
             return batch
-        good, bad = [], []
+        good: list[dict[str, Any]] = []
+        bad: list[dict[str, Any]] = []
         lines = self._files[batch["input_file_id"]].splitlines()
         for line in lines[: self.expire_after]:
             request = orjson.loads(line)

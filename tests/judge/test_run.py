@@ -173,6 +173,21 @@ def test_without_a_model_the_rest_runs(bench: Any, caplog: pytest.LogCaptureFixt
     assert "METRIC_STORE_MODELS__DEFAULT__MODEL" in caplog.text
 
 
+def test_a_key_that_is_not_set_is_said_before_anything_is_sent(bench: Any, judge: Any) -> None:
+    bench.ask(judge, key_variable="NO_SUCH_KEY")
+    bench.define(bench.score())
+    bench.talk(3)
+    bench.run()
+    assert bench.states("empathy") == {"error": 3}
+    assert "NO_SUCH_KEY is not set" in bench.value("empathy")["error"]
+    assert judge.count.requests == 0
+
+
+def test_the_client_is_not_imported_before_it_is_needed() -> None:
+    code = "import sys, pipeline.definitions, pipeline.extract.judged; assert 'openai' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
 def test_a_model_that_is_configured_later_fills_the_gap(bench: Any, judge: Any) -> None:
     bench.define(bench.score())
     bench.talk(5)
