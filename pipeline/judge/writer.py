@@ -50,9 +50,7 @@ class Writer:
         self._due.set()
         await asyncio.shield(self._task)
         if self._failed is not None:
-            with suppress(
-                type(self._failed)
-            ):  # the run fails with the first error; what is paid for gets a last chance
+            with suppress(type(self._failed)):  # the run fails all the same; what is paid for gets a last chance
                 await self._write()
         async with self._database:
             await asyncio.to_thread(self._ledger.close)
