@@ -109,6 +109,12 @@ def series(
     return sorted(filled, key=lambda row: row["period_start"])
 
 
+def has_run(con: duckdb.DuckDBPyConnection, workspace_id: str, key: str) -> bool:
+    """Whether a published run has used the metric; one that was defined a minute ago has no rows yet."""
+    query = "SELECT count(*) FROM metric_definitions WHERE workspace_id = ? AND key = ?"
+    return bool(con.execute(query, [workspace_id, key]).fetchall()[0][0])
+
+
 def change(value: float | None, before: float | None, goal: str) -> dict[str, Any]:
     """`delta` against the value before, and whether that is `good`, `bad` or `neutral` for the metric's goal."""
     if value is None or before is None:

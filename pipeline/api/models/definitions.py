@@ -5,8 +5,25 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
+from pydantic.config import JsonDict
 
 from pipeline.catalog.models import MetricDefinition
+
+EXAMPLE: JsonDict = {
+    "key": "empathy_score",
+    "name": "Agent Empathy",
+    "metric_type": "numerical",
+    "source": "call_intelligence",
+    "event_types": ["call_intelligence.row"],
+    "extraction_mode": "ai_query",
+    "model_tier": "balanced",
+    "ai_query_prompt": "Rate how empathetic the agent was on a scale of 1-10. Output ONLY a single integer.",
+    "aggregation": "avg",
+    "unit": "score",
+    "valid_range_min": 1.0,
+    "valid_range_max": 10.0,
+}
+"""A definition as it is sent."""
 
 
 class DefinitionResponse(MetricDefinition):
@@ -33,7 +50,7 @@ class MetricSettingsRequest(BaseModel):
     sent back as it is and not otherwise.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"definitions": [EXAMPLE]}]})
 
     definitions: list[dict[str, Any]] | None = Field(
         default=None,
@@ -45,7 +62,10 @@ class MetricSettingsRequest(BaseModel):
 class MetricSettingsChange(BaseModel):
     """Several changes made at once or not at all."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"definitions": [EXAMPLE], "active": {"voice_quality_score": False}}]},
+    )
 
     definitions: list[dict[str, Any]] = Field(
         default=[], max_length=1000, description="Added, or put in the place of those with the same key."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from pipeline.store import STATES
 
@@ -90,8 +91,28 @@ MetricValue = Annotated[
 ]
 
 
+_EXAMPLE: JsonDict = {
+    "metric_key": "empathy_score",
+    "metric_type": "numerical",
+    "value": 7.4,
+    "source": "production",
+    "period_start": "2026-04-28T00:00:00Z",
+    "period_end": "2026-04-29T00:00:00Z",
+    "event_count": 412,
+    "eligible_count": 500,
+    "coverage": 0.86,
+    "states": {"ok": 412, "not_applicable": 21, "abstained": 60, "error": 7},
+    "interval": {"low": 7.2, "high": 7.6, "method": "student"},
+    "unit": "score",
+    "computed_at": "2026-04-28T21:11:42.847442Z",
+    "revision": 2,
+}
+
+
 class MetricListResponse(BaseModel):
     """Value rows."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"metrics": [_EXAMPLE]}]})
 
     metrics: list[MetricValue]
 
@@ -134,6 +155,8 @@ class BreakdownResponse(BaseModel):
 
 class MetricEvaluateRequest(BaseModel):
     """Which conversation to try a metric on."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"subject_id": "CA3db8587c7ac832dbca306287ef5f42f9"}]})
 
     subject_id: str = Field(min_length=1, max_length=128, description="CallSid, call UUID, or simulation session ID.")
     as_of: AwareDatetime | None = Field(default=None, description="Only what had arrived by this instant.")

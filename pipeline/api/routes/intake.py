@@ -59,6 +59,16 @@ class Accepted(BaseModel):
     refused: list[RefusedEvent]
 
 
+_EXAMPLE = {
+    "event_id": "turn-17",
+    "conversation_id": "CA3db8587c7ac832dbca306287ef5f42f9",
+    "event_type": "agent.turn",
+    "occurred_at": "2026-04-28T21:11:42Z",
+    "channel": "voice",
+    "data": {"text": "How can I help you?"},
+}
+
+
 def _event_body() -> dict[str, Any]:
     one = {"anyOf": [CanonicalEvent.model_json_schema(), CloudEvent.model_json_schema()]}
     single_or_many = {
@@ -67,7 +77,7 @@ def _event_body() -> dict[str, Any]:
     return {
         "required": True,
         "content": {
-            "application/json": {"schema": single_or_many},
+            "application/json": {"schema": single_or_many, "example": _EXAMPLE},
             "application/cloudevents+json": {"schema": CloudEvent.model_json_schema()},
             "application/cloudevents-batch+json": {
                 "schema": {"type": "array", "minItems": 1, "items": CloudEvent.model_json_schema()}

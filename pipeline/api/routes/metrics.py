@@ -23,7 +23,7 @@ from pipeline.api.service import Caller, Service
 from pipeline.catalog.catalog import Catalog, Metric
 from pipeline.errors import UnknownMetricError
 from pipeline.reports.breakdown import By, from_values
-from pipeline.reports.series import Grain, GroupBy, add_distributions, series, spans_until
+from pipeline.reports.series import Grain, GroupBy, add_distributions, has_run, series, spans_until
 from pipeline.reports.values import single_values
 from pipeline.settings import known_zone
 from pipeline.store import STATES
@@ -146,7 +146,7 @@ def get_metric(
     metric = visible_metric(service, caller, metric_key)
     with service.read(request, response, caller) as con:
         rows: list[dict[str, object]] = []
-        if filters.aggregates and _is_published(con, caller, metric):
+        if filters.aggregates and has_run(con, caller.workspace_id, metric.key):
             found = queries.history(
                 con,
                 caller.workspace_id,
@@ -197,7 +197,7 @@ def get_trend(
     with service.read(request, response, caller) as con:
         rows: list[dict[str, object]] = []
         spans = spans_until(now, days, granularity, zone)
-        if filters.aggregates and _is_published(con, caller, metric):
+        if filters.aggregates and has_run(con, caller.workspace_id, metric.key):
             found = series(
                 con,
                 caller.workspace_id,
@@ -382,12 +382,6 @@ def visible_metric(service: Service, caller: Caller, key: str) -> Metric:
     if metric is None or not caller.may_read(key):
         raise UnknownMetricError(f"No metric has the key {key!r}. GET …/metrics/catalog lists all that there are.")
     return metric
-
-
-def _is_published(con: duckdb.DuckDBPyConnection, caller: Caller, metric: Metric) -> bool:
-    """Whether a run has used the metric: one that was defined a minute ago has no rows, and that is no error."""
-    query = "SELECT count(*) FROM metric_definitions WHERE workspace_id = ? AND key = ?"
-    return bool(con.execute(query, [caller.workspace_id, metric.key]).fetchall()[0][0])
 
 
 def _own_grain(metric: Metric) -> Literal["hour", "day"]:
