@@ -20,16 +20,18 @@ GROUP BY metric_key, hour;
 -- Hours of the window that are new or that something has arrived for since; hours before it that something arrived for
 -- in the window, unless a run that looked at those arrivals has dealt with it.
 CREATE OR REPLACE TEMP TABLE event_hour AS
-SELECT DISTINCT v.metric_key, v.definition_version, date_trunc('hour', v.observed_at) AS hour
-FROM event_value AS v
+SELECT DISTINCT v.metric_key, own.definition_version, date_trunc('hour', v.observed_at) AS hour
+FROM event_reading AS v
+JOIN definition AS own USING (metric_key)
 LEFT JOIN covered AS c ON c.metric_key = v.metric_key AND c.hour = date_trunc('hour', v.observed_at)
 WHERE v.workspace_id = $workspace_id
     AND v.observed_at >= $window_start
     AND v.observed_at < $window_end
     AND (c.hour IS NULL OR v.ingested_at > c.arrivals_until)
 UNION
-SELECT v.metric_key, v.definition_version, date_trunc('hour', v.observed_at) AS hour
-FROM event_value AS v
+SELECT v.metric_key, own.definition_version, date_trunc('hour', v.observed_at) AS hour
+FROM event_reading AS v
+JOIN definition AS own USING (metric_key)
 WHERE v.workspace_id = $workspace_id
     AND v.observed_at < $window_start
     AND v.ingested_at >= $window_start
