@@ -44,16 +44,39 @@ def emit_json(document: Any) -> None:
     )
 
 
-def emit_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
-    """Print a table; numbers stand to the right, missing values are empty."""
+def emit_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None, spare: Sequence[str] = ()
+) -> None:
+    """Print a table; numbers stand to the right, missing values are empty, a column without any value is left out.
+
+    Args:
+        columns: their names.
+        rows: their cells.
+        title: a line above.
+        spare: columns that are left out, the first one first, where the terminal is too narrow for all.
+    """
     cells = [list(row) for row in rows]
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = [name for at, name in enumerate(columns) if not cells or any(row[at] is not None for row in cells)]
+    console = _console(stderr=False)
+    unlimited = console.options.update(max_width=10_000)
+    for name in (*spare, None):
+        table = _table(shown, [[row[columns.index(name)] for name in shown] for row in cells])
+        if name is None or console.measure(table, options=unlimited).maximum <= console.width:
+            break
+        shown = [other for other in shown if other != name]
+    if title is not None:
+        emit(title)
+    console.print(table)
+
+
+def _table(columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in cells)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in cells:
         table.add_row(*(Text(_shown(value)) for value in row))
-    _console(stderr=False).print(table)
+    return table
 
 
 def complain(text: str) -> None:

@@ -59,6 +59,7 @@ def catalog(
             )
             for m in metrics
         ],
+        spare=("version", "from", "unit", "aggregation"),
     )
     if found.errors:
         complain(f"{len(found.errors)} problems keep definitions out; see `metric-store definitions validate`.")

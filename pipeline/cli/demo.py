@@ -13,7 +13,6 @@ import typer
 from pipeline.cli.console import complain, emit, emit_json, emit_table, working
 from pipeline.errors import SettingsError
 from pipeline.sample import DemoSummary, Headline, SampleTruth, demo_summary, write_sample
-from pipeline.sample.judge_mind import NOTICE
 from pipeline.sample.judge_server import ERROR_RATE, sample_judge
 from pipeline.settings import Settings, builtin_definitions, load_settings
 from pipeline.settings_models import Models
@@ -22,6 +21,10 @@ from pipeline.window import HOUR, floor_hour
 
 HOURS = 48
 _LABELS = "sample_truth.json"
+_JUDGE = (
+    "Metrics that ask a model were answered by the sample judge: from the sample's truth labels, "
+    f"with a known error rate of {ERROR_RATE:.0%}. No model was asked."
+)
 
 
 def run_demo(*, as_json: bool) -> None:
@@ -46,7 +49,7 @@ def run_demo(*, as_json: bool) -> None:
     with store.read() as con:
         summary = demo_summary(con, store.workspace_id, since=first_known)
     if as_json:
-        emit_json({"home": home, **asdict(summary), "failures": failures})
+        emit_json({"home": home, "judge": _JUDGE, **asdict(summary), "failures": failures})
     else:
         _show(summary, sample, home)
     for failure in failures:
@@ -91,9 +94,10 @@ def _show(summary: DemoSummary, sample: SampleTruth, home: Path) -> None:
     if summary.day is not None:
         emit("")
         emit_table(
-            ["metric", "value", "unit", "n", "of", "interval", "since the day before"],
+            ["metric", "value", "unit", "n", "of", "95 % interval", "since the day before"],
             [_headline(headline) for headline in summary.headlines],
             title=f"Production on {summary.day:%F}",
+            spare=("of", "unit", "95 % interval"),
         )
     if summary.restated:
         emit("")
@@ -115,7 +119,7 @@ def _show(summary: DemoSummary, sample: SampleTruth, home: Path) -> None:
         )
     for refused in summary.refused:
         emit(f"\nRefused {Path(refused.url).name}, {refused.place}: {refused.detail} ({refused.reason})")
-    emit(f"\nValues of metrics that ask a model are {NOTICE}: right but for one answer in {1 / ERROR_RATE:.0f}.")
+    emit(f"\n{_JUDGE}")
     states = summary.states
     counted = " + ".join(f"{count:,} {state}" for state, count in states.counts.items())
     emit(
@@ -130,10 +134,12 @@ def _show(summary: DemoSummary, sample: SampleTruth, home: Path) -> None:
 def _headline(headline: Headline) -> tuple[Any, ...]:
     low, high = headline.interval_low, headline.interval_high
     change = None if headline.change is None else f"{headline.change:+.3g}"
-    if headline.verdict is not None:
-        change = f"{change} {headline.verdict}{'' if headline.clear else ', within the noise'}"
+    if headline.clear is False:
+        change = f"{change} within the noise"
+    elif headline.verdict is not None:
+        change = f"{change} {headline.verdict}"
     return (
-        headline.name,
+        f"{headline.key} (sample judge)" if headline.judged else headline.key,
         headline.value if headline.value_text is None else headline.value_text,
         headline.unit,
         headline.event_count,

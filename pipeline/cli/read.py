@@ -63,7 +63,7 @@ def list_metrics(
     if as_json:
         emit_json(rows)
     else:
-        emit_table(["metric", *_COLUMNS], [(row["metric_key"], *_cells(row)) for row in rows])
+        emit_table(["metric", *_COLUMNS], [(row["metric_key"], *_cells(row)) for row in rows], spare=_SPARE)
 
 
 def get(
@@ -98,7 +98,7 @@ def get(
     if as_json:
         emit_json(rows)
     else:
-        emit_table(["category", *_COLUMNS], [(row["category"], *_cells(row)) for row in rows])
+        emit_table(["category", *_COLUMNS], [(row["category"], *_cells(row)) for row in rows], spare=_SPARE)
 
 
 def trend(
@@ -131,6 +131,7 @@ def trend(
 
 _UNLIMITED = 1_000_000
 _COLUMNS = ("period", "traffic", "value", "unit", "n", "eligible", "coverage", "interval", "revision")
+_SPARE = ("traffic", "revision", "eligible", "unit", "interval")
 
 
 def _known(key: str, settings: Settings) -> str:

@@ -12,6 +12,8 @@ from pipeline.catalog.schema import definition_schema
 from pipeline.errors import SettingsError
 from pipeline.settings import SETTINGS_FILE, Settings
 
+LANDING = Path(".metric_store/landing")
+"""Where the settings of a new project look for files."""
 _FILES = {
     "README.md": "README.md",
     "gitignore": ".gitignore",
@@ -20,6 +22,20 @@ _FILES = {
     "helpdesk.yaml": "definitions/sources/helpdesk.yaml",
 }
 """Where each file of `template/` goes."""
+
+
+_MODEL = """\
+# The model that judged metrics ask, on any OpenAI-compatible server. The key stays in the environment.
+# [models.default]
+# model = "gpt-5-mini"
+# base_url = "https://api.openai.com/v1"
+# key_variable = "OPENAI_API_KEY"
+# usd_in = 0.25
+# usd_out = 2.0
+#
+# [models.budget]
+# usd_per_day = 5.0
+"""
 
 
 def write_project(folder: Path) -> list[Path]:
@@ -41,6 +57,7 @@ def write_project(folder: Path) -> list[Path]:
         for target, text in contents.items():
             (folder / target).parent.mkdir(parents=True, exist_ok=True)
             (folder / target).write_text(text, encoding="utf-8")
+        (folder / LANDING).mkdir(parents=True)
     except OSError as error:
         raise SettingsError(f"Cannot write {folder}: {error.strerror}. Name a folder that you may write.") from error
     return [folder / target for target in contents]
@@ -54,7 +71,7 @@ def settings_template() -> str:
         if isinstance(default, BaseModel | dict):
             continue  # groups follow in their own tables, which only a project that uses them needs
         lines += [f"# {field.description}", f"# {name} = {_toml(default)}", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, _MODEL])
 
 
 def _toml(value: object) -> str:

@@ -197,7 +197,11 @@ def _show_metrics(extracts: Sequence[ExtractReport], *, dry_run: bool) -> None:
             )
         )
     done = "to do" if dry_run else "computed"
-    emit_table(["metric", "eligible", "reused", done, "states", "calls", "tokens", "cached", "USD"], rows)
+    emit_table(
+        ["metric", "eligible", "reused", done, "states", "calls", "tokens", "cached", "USD"],
+        rows,
+        spare=("cached", "tokens"),
+    )
 
 
 def _ingest_document(report: IngestReport) -> dict[str, object]:

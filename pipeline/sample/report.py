@@ -60,6 +60,7 @@ class Headline:
 
     Attributes:
         event_count: n, the values that entered.
+        judged: a model was asked, in the demo the sample judge.
         change: less the day before; None when there is none, or for a total when that day is not whole.
         verdict: better or worse by the metric's goal; None without a change or a goal.
         clear: the two intervals do not overlap; None when there are not two.
@@ -77,6 +78,7 @@ class Headline:
     interval_low: float | None
     interval_high: float | None
     interval_method: str
+    judged: bool
     change: float | None
     verdict: str | None
     clear: bool | None
@@ -178,7 +180,7 @@ def _rows(con: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, objec
 
 def _headline(row: tuple[Any, ...], previous_is_whole: bool) -> Headline:
     *shown, aggregation, previous, previous_low, previous_high = row
-    key, name, goal, unit, value, value_text, n, eligible, coverage, low, high, method = shown
+    key, name, goal, unit, value, value_text, n, eligible, coverage, low, high, method, judged = shown
     comparable = None not in (value, previous) and (previous_is_whole or aggregation not in TOTALS)
     change = value - previous if comparable else None
     better = None if not change or goal == "neutral" else (change > 0) == (goal == "higher")
@@ -196,6 +198,7 @@ def _headline(row: tuple[Any, ...], previous_is_whole: bool) -> Headline:
         interval_low=low,
         interval_high=high,
         interval_method=method,
+        judged=judged,
         change=change,
         verdict=None if better is None else "better" if better else "worse",
         clear=None if change is None or None in bounds else low > previous_high or high < previous_low,

@@ -29,6 +29,7 @@ SELECT
     c.interval_low,
     c.interval_high,
     c.interval_method,
+    c.body ->> '$.extraction_mode' IN ('ai_classify', 'ai_extract', 'ai_query') AS judged,
     c.aggregation,
     p.value AS previous_value,
     p.interval_low AS previous_low,
