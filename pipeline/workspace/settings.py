@@ -10,10 +10,11 @@ from typing import Any
 
 import duckdb
 import orjson
+from pydantic import ValidationError
 
 from pipeline.catalog.catalog import Catalog, Metric, Problem
 from pipeline.catalog.diff import refuse_type_changes
-from pipeline.catalog.loading import SENT
+from pipeline.catalog.loading import SENT, Override
 from pipeline.catalog.models import MetricDefinition
 from pipeline.errors import ConflictError, DefinitionsRefusedError, UnknownMetricError
 from pipeline.extract.registry import stored_definitions
@@ -28,6 +29,11 @@ OVERRIDABLE = ("active", "freshness_sla_minutes")
 
 _OURS = frozenset({"id", "builtin", "managed_by", "version"})
 """Fields of a definition that are answered and never set; a client may send them back."""
+
+_SECRET = re.compile(
+    r"\b(sk|pk|rk|ms|whsec|ghp|xox[abp])[-_][A-Za-z0-9_\-]{20,}|\bAKIA[A-Z0-9]{16}\b|://[^/@\s:]+:[^/@\s]+@"
+)
+"""Credentials: of model providers and ours, of clouds, inside URLs."""
 
 _ATTEMPTS = 5
 
@@ -163,11 +169,14 @@ def _apply(
         body = {name: value for name, value in entry.items() if name not in _OURS}
         key = body.get("key")
         metric = fixed.get(key) if isinstance(key, str) else None
+        problems += [_secret_problem(place, name) for name, value in body.items() if _SECRET.search(str(value))]
         if metric is None:
             custom.append(body)
             places.append(place)
         elif forbidden := _forbidden(body, metric):
             problems.append(_fixed_problem(place, forbidden, metric))
+        elif wrong := _override_problems(place, body):
+            problems += wrong
         elif metric.managed_by == "builtin":
             overrides[metric.key] = _override(body, metric.definition, overrides.get(metric.key, {}))
     overrides = {key: fields for key, fields in overrides.items() if fields}
@@ -222,6 +231,19 @@ def _forbidden(body: Entry, metric: Metric) -> list[str]:
     return [name for name in changed if name not in allowed]
 
 
+def _override_problems(place: int, body: Entry) -> list[Problem]:
+    try:
+        Override.model_validate({name: body[name] for name in OVERRIDABLE if name in body}, strict=True)
+    except ValidationError as error:
+        return [
+            Problem(
+                SENT, None, f"definitions[{place}].{problem['loc'][0]}", repr(problem["input"])[:80], problem["msg"]
+            )
+            for problem in error.errors()
+        ]
+    return []
+
+
 def _override(body: Entry, definition: MetricDefinition, old: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {name: body.get(name, old.get(name)) for name in OVERRIDABLE}
     return {name: value for name, value in wanted.items() if value not in (None, getattr(definition, name))}
@@ -233,6 +255,11 @@ def _fixed_problem(place: int, fields: list[str], metric: Metric) -> Problem:
     else:
         advice = f"this key is managed by the file {metric.file}: change it there, or choose another key"
     return Problem(SENT, None, f"definitions[{place}].key", f"{metric.key!r} with its own {fields}", advice)
+
+
+def _secret_problem(place: int, name: str) -> Problem:
+    advice = "name an endpoint of the settings, which say in which environment variable its key is"
+    return Problem(SENT, None, f"definitions[{place}].{name}", "what looks like a key or password", advice)
 
 
 def _placed(problem: Problem, places: list[int]) -> Problem:

@@ -227,7 +227,8 @@ def test_evaluate_refuses_as_published(client: httpx2.Client) -> None:
     client.put(f"/v1/{OURS}/settings/metrics", json={"definitions": [EMPATHY]})
     base = f"/v1/{OURS}/metrics"
     assert client.post(f"{base}/nothing_here/evaluate", json={"subject_id": SUBJECT}).status_code == 404
-    assert client.post(f"{base}/empathy_score/evaluate", json={"subject_id": "nobody"}).status_code == 404
+    for subject in ("nobody", "theirs-1"):  # the second is a conversation of another workspace
+        assert client.post(f"{base}/empathy_score/evaluate", json={"subject_id": subject}).status_code == 404
     assert client.post(f"{base}/voice_quality_score/evaluate", json={"subject_id": SUBJECT}).status_code == 422
     assert client.post(f"{base}/empathy_score/evaluate", json={"subject_id": ""}).status_code == 422
     past = {"subject_id": SUBJECT, "as_of": "2020-01-01T00:00:00Z"}

@@ -81,6 +81,8 @@ def test_every_problem_is_reported_with_its_path_and_nothing_is_saved(admin: htt
         ({"extraction_mode": "python", "python_file": "x.py"}, "python"),
         ({"ai_query_prompt": "x" * 8001}, "8000"),
         ({"api_key": "sk-123"}, "api_key"),
+        ({"ai_query_endpoint": "https://me:hunter2@models.example.com/v1"}, "password"),
+        ({"ai_query_prompt": "Use sk-abcdefghijklmnopqrstuvwxyz012345 to ask."}, "password"),
         ({"key": "Bad Key"}, "key"),
         ({"ai_query_prompt": None}, "ai_query_prompt"),
     ],
@@ -88,6 +90,7 @@ def test_every_problem_is_reported_with_its_path_and_nothing_is_saved(admin: htt
 def test_what_may_not_come_over_http_is_refused(admin: httpx2.Client, change: dict[str, Any], word: str) -> None:
     answer = put(admin, {**EMPATHY, **change})
     assert answer.status_code == 422
+    assert "hunter2" not in answer.text
     (problem, *_) = answer.json()["detail"]
     assert problem["loc"][:3] == ["body", "definitions", 0]
     assert word in str(problem)
@@ -106,6 +109,9 @@ def test_a_builtin_can_be_switched_and_not_redefined(fresh: Server, admin: httpx
     assert "voice_quality_score" not in {metric.key for metric in current_catalog(fresh.settings).active}
     put(admin, EMPATHY)  # a list without it keeps it
     assert by_key(admin.get("/settings/metrics"))["voice_quality_score"]["active"] is False
+    for wrong in ({"active": "banana"}, {"freshness_sla_minutes": 1}, {"freshness_sla_minutes": "x"}):
+        assert put(admin, {"key": "voice_quality_score", **wrong}).status_code == 422
+    assert by_key(admin.get("/settings/metrics"))["voice_quality_score"]["freshness_sla_minutes"] == 90
     refused = put(admin, {**EMPATHY, "key": "voice_quality_score"})
     assert refused.status_code == 422
     assert "read-only" in refused.text

@@ -54,6 +54,7 @@ def test_fifty_publications_under_twenty_readers_tear_nothing(store: Store, read
             assert len(seen) == 1, seen
             assert next(iter(seen))[1] == 2000
             reads += 1
+            done.wait(0.05)
         return reads
 
     with ThreadPoolExecutor(20) as pool:
