@@ -23,7 +23,7 @@ def test_a_backfill_ends_where_hourly_runs_end(bench: Any, tmp_path: Path) -> No
     )
     bench.add(*(bench.ended(f"c{n}", n * 25, score=n) for n in range(8)))
     bench.add(bench.event("c0", "surface.created", 30), bench.event("c1", "surface.created", 100))
-    windows = list(Window.each_hour(bench.START, bench.START + 5 * HOUR))
+    windows = list(Window.each_hour(bench.START, bench.START + 3 * HOUR))
     found = []
     for name in ("hourly", "backfill"):
         settings = Settings(
@@ -32,7 +32,7 @@ def test_a_backfill_ends_where_hourly_runs_end(bench: Any, tmp_path: Path) -> No
         store = Store(settings)
         if name == "hourly":
             reports = [run_hour(store, bench.catalog, settings, window) for window in windows]
-            assert [len(report.extracts) for report in reports] == [1] * 5
+            assert [len(report.extracts) for report in reports] == [1] * 3
         else:
             report = backfill(store, bench.catalog, settings, windows)
             assert [one.window for one in report.extracts] == windows

@@ -31,46 +31,6 @@ def _extracted(home: Path, source: str, data: Path, definitions: list[dict[str, 
     return store
 
 
-def _sums(store: Store) -> dict[str, tuple[int, float]]:
-    """Conversations with a value, and the sum of the values, for each metric."""
-    with store.write() as con:
-        rows = con.execute(
-            "SELECT metric_key, count(*), sum(coalesce(value_number, value_boolean::INT)) FROM metric_values "
-            "WHERE participant IS NULL AND segment_from IS NULL AND status = 'ok' GROUP BY metric_key"
-        ).fetchall()
-    return {key: (number, total) for key, number, total in rows}
-
-
-@pytest.mark.timeout(300)
-def test_star(bench: Any, shared_data: Path, tmp_path: Path) -> None:
-    tools = {"source": "world_events", "event_types": ["tool.call"], "fold": "count"}
-    turn = {"scope": "turn", "fold": "count", "extract_path": "$.text"}
-    definitions = [
-        bench.definition("conversations", aggregation="count"),
-        bench.definition("agent_turns", participant_role="agent", **turn),
-        bench.definition("user_turns", participant_role="user", **turn),
-        bench.definition("tool_calls", **tools),
-        bench.definition(
-            "complete",
-            metric_type="boolean",
-            extract_path="$.completion_reason",
-            true_label="completed",
-            false_label="abandoned",
-        ),
-    ]
-    store = _extracted(tmp_path, "star", shared_data / "star" / "dialogues.tar.gz", definitions)
-    assert _sums(store) == {
-        "conversations": (3326, 3326),
-        "agent_turns": (3326, 27113),
-        "user_turns": (3326, 27253),
-        "tool_calls": (3326, 10991),
-        "complete": (3326, 2929),
-    }
-    with store.write() as con:
-        undated = "SELECT count(*) FROM metric_values WHERE metric_key = 'conversations' AND observed_at IS NULL"
-        assert con.execute(undated).fetchall() == [(53,)]
-
-
 def test_tau2(bench: Any, shared_data: Path, tmp_path: Path) -> None:
     reward = bench.definition("reward", extract_path="$.reward", aggregation="avg")
     store = _extracted(tmp_path, "tau2", shared_data / "tau2" / "text", [reward])

@@ -151,16 +151,18 @@ def test_events_fold_to_one_value(bench: Any) -> None:
 def test_scope_and_source_filter_keep_conversations_out(bench: Any) -> None:
     bench.define(
         bench.definition("voice", channel_scope="voice", aggregation="count"),
+        bench.definition("text", channel_scope="text", aggregation="count"),
         bench.definition("inbound", channel_scope="inbound", aggregation="count"),
         bench.definition("triage", applies_to_product_types=["triage"], aggregation="count"),
         bench.definition("long", source_filter="duration_seconds > 60", aggregation="count"),
     )
     one = bench.event("one", "session.end", 5, channel="voice", direction="inbound", tags=["triage", "x"])
-    two = bench.event("two", "session.end", 5, channel="chat", direction="outbound")
+    two = bench.event("two", "session.end", 5, channel="webchat", direction="outbound")
     bench.add(one, two, bench.event("one", "call_intelligence.row", 5, duration_seconds=61))
     bench.run()
     for key in ("voice", "inbound", "triage", "long"):
         assert bench.values(key) == {"one": 1.0, "two": "not_applicable"}, key
+    assert bench.values("text") == {"one": "not_applicable", "two": 1.0}
 
 
 def test_a_document_nested_too_deeply_costs_no_other_conversation(bench: Any) -> None:
