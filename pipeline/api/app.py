@@ -24,6 +24,7 @@ from pipeline.api.routes import (
     ledger,
     metrics,
     query,
+    values,
 )
 from pipeline.api.routes import (
     settings as settings_routes,
@@ -76,7 +77,19 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
     app.state.service = Service(settings, single_user=single_user)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     add_error_handlers(app)
-    for module in (health, settings_routes, metrics, conversations, evaluate, ledger, query, intake, alerts, access):
+    for module in (
+        health,
+        settings_routes,
+        metrics,
+        values,
+        conversations,
+        evaluate,
+        ledger,
+        query,
+        intake,
+        alerts,
+        access,
+    ):
         app.include_router(module.router)
     return app
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.errors import StoreUnavailableError
 from pipeline.settings import Settings, builtin_definitions
 from pipeline.store.snapshot import Generation, SnapshotReader
 from pipeline.workspace.catalogs import workspace_catalog
@@ -79,14 +78,6 @@ class ControlReader:
             self._files = hash(tuple(_stamps(self._settings.definitions) + _stamps(builtin_definitions())))
             self._files_seen_at = time.monotonic()
         return self._files
-
-    def ready(self) -> bool:
-        """Whether the control tables can be read."""
-        try:
-            self.current()
-        except StoreUnavailableError:
-            return False
-        return True
 
 
 def _stamps(folder: Path) -> list[tuple[str, int, int]]:

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pipeline.api.auth import Admin, Editor, ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, WRITE_ERRORS
 from pipeline.api.models.values import MetricValue
-from pipeline.api.routes.metrics import visible_metric
+from pipeline.api.routes.parameters import visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import period_value
 from pipeline.catalog.models import Operator

@@ -14,7 +14,7 @@ from pipeline.aggregate.queries import Traffic
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import SingleValue
-from pipeline.api.routes.metrics import Id, Moment, ShortId, check_range, visible_metric
+from pipeline.api.routes.parameters import Id, Moment, ShortId, check_range, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import single_value
 from pipeline.reports.conversations import find_conversations, metrics_map, read_conversation

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, ErrorResponse
 from pipeline.api.models.values import MetricEvaluateRequest, MetricEvaluateResponse
-from pipeline.api.routes.metrics import MetricKey, visible_metric
+from pipeline.api.routes.parameters import MetricKey, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import conversation_value
 from pipeline.errors import EvaluationFailedError, UnknownConversationError

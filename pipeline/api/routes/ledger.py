@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import StateCounts
-from pipeline.api.routes.metrics import Moment
+from pipeline.api.routes.parameters import Moment
 from pipeline.api.routing import workspace_router
 from pipeline.errors import NotFoundError
 from pipeline.reports import ledger
@@ -68,7 +68,7 @@ class RunResponse(BaseModel):
     rows: list[RunRow]
 
 
-class Interval(BaseModel):
+class HourInterval(BaseModel):
     """Half-open span of whole hours."""
 
     start: AwareDatetime
@@ -86,8 +86,8 @@ class MetricCoverage(BaseModel):
     missing: int
     last_run_at: AwareDatetime | None
     last_failure: str | None
-    missing_intervals: list[Interval]
-    failing_intervals: list[Interval]
+    missing_intervals: list[HourInterval]
+    failing_intervals: list[HourInterval]
 
 
 class CoverageResponse(BaseModel):
