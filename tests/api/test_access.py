@@ -189,6 +189,16 @@ def test_a_key_may_be_kept_from_metrics(server: Server) -> None:
         assert client.put("/settings/metrics", json={"definitions": []}).status_code == 403
 
 
+def test_a_restricted_owner_makes_no_unrestricted_key(server: Server) -> None:
+    with server.client(create(server, metrics=["from_file"], transcripts=False, role="owner")) as restricted:
+        for asked in ({}, {"metrics": [KEY, "from_file"]}):
+            made = restricted.post("/keys", json={"name": "more", "role": "owner", **asked}).json()
+            with server.client(made["key"]) as client:
+                assert {row["key"] for row in client.get("/metrics/catalog").json()["metrics"]} == {"from_file"}
+                assert client.get("/conversations/call-1").json()["turns"] is None
+        assert restricted.get("/audit").status_code == 403
+
+
 def test_a_key_may_be_kept_from_transcripts(server: Server) -> None:
     with server.client(create(server, transcripts=False)) as client:
         one = client.get("/conversations/call-1")

@@ -10,7 +10,7 @@ from fastapi import Path as InPath
 from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from pipeline.api.auth import Admin, Owner, ServiceOf
+from pipeline.api.auth import Admin, Editor, Owner, ServiceOf
 from pipeline.api.errors import READ_ERRORS, WRITE_ERRORS
 from pipeline.api.routing import workspace_router
 from pipeline.workspace.audit import read_log
@@ -116,7 +116,12 @@ def list_keys(caller: Owner, service: ServiceOf) -> KeysResponse:
 
 @router.post("/keys", operation_id="create-key", status_code=201, responses=WRITE_ERRORS)
 def post_key(caller: Owner, service: ServiceOf, body: NewKey) -> CreatedKey:
-    """Make a key; the answer is the only place where it stands. Role owner."""
+    """Make a key; the answer is the only place where it stands. Role owner.
+
+    It may read no more than the key that asks for it.
+    """
+    asked = None if body.metrics is None else frozenset(body.metrics)
+    metrics = caller.metrics if asked is None else asked if caller.metrics is None else asked & caller.metrics
     key_id, key = create_key(
         service.store,
         body.name,
@@ -124,8 +129,8 @@ def post_key(caller: Owner, service: ServiceOf, body: NewKey) -> CreatedKey:
         actor=caller.actor,
         now=datetime.now(UTC),
         workspace_id=caller.workspace_id,
-        metrics=body.metrics,
-        transcripts=body.transcripts,
+        metrics=metrics,
+        transcripts=body.transcripts and caller.transcripts,
         requests_per_minute=body.requests_per_minute,
         expires_at=body.expires_at,
     )
@@ -144,7 +149,7 @@ def delete_key(
 
 @router.get("/audit", operation_id="get-audit-log", responses=READ_ERRORS | {403: WRITE_ERRORS[403]})
 def get_audit(
-    caller: Admin,
+    caller: Editor,
     service: ServiceOf,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> AuditResponse:
