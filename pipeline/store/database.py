@@ -18,6 +18,7 @@ import duckdb
 
 from pipeline.errors import InternalError, StoreUnavailableError
 from pipeline.settings import Settings
+from pipeline.store.interrupts import deferred_interrupts
 from pipeline.store.migrations import migrate
 
 _POLL_SECONDS = 0.02
@@ -124,6 +125,11 @@ class Store:
 
     @contextmanager
     def _connect(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with deferred_interrupts(), self._connected(path, read_only=read_only) as con:
+            yield con
+
+    @contextmanager
+    def _connected(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         config: dict[str, str | bool | int | float | list[str]] = {
             "threads": self._settings.threads,
             "memory_limit": self._settings.memory_limit,
