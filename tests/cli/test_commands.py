@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.cli.app import run
-from pipeline.sample import write_sample
 
 AT = "2026-03-12T14:00Z"
 METRICS = """\
@@ -56,12 +54,6 @@ def define(tmp_path: Path) -> Callable[..., Path]:
 
     write()
     return write
-
-
-@pytest.fixture(scope="module")
-def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    return write_sample(folder, end=datetime(2026, 3, 12, 15, tzinfo=UTC), conversations=40).landing
 
 
 def test_a_project_from_files_to_numbers(
