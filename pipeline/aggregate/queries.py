@@ -47,7 +47,6 @@ def latest(
         limit: rows at most.
         offset: rows to skip.
     """
-    run_script(con, load_sql(SQL, "known_periods"))
     return fetch_rows(
         con,
         load_sql(SQL, "latest"),

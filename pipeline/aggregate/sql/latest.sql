@@ -1,16 +1,42 @@
 -- The newest period of each metric at the granularity that its definition asks for, or at the one that is given.
+-- In two steps, so that only keys and starts of all periods are read, and whole rows of the newest ones.
+WITH wanted AS (
+    SELECT
+        key,
+        version,
+        coalesce(
+            $granularity, CASE body ->> '$.period_granularity' WHEN 'hourly' THEN 'hour' ELSE 'day' END
+        ) AS granularity
+    FROM metric_definitions
+    WHERE workspace_id = $workspace_id
+        AND valid_to IS NULL
+        AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], key))
+),
+
+newest AS (
+    SELECT p.metric_key, p.definition_version, p.traffic, p.granularity, max(p.period_start) AS period_start
+    FROM metric_periods AS p
+    JOIN wanted AS w
+        ON w.key = p.metric_key AND w.version = p.definition_version AND w.granularity = p.granularity
+    WHERE p.workspace_id = $workspace_id
+        AND p.category IS NULL
+        AND p.superseded_at IS NULL
+        AND ($traffic = 'all' OR p.traffic = $traffic)
+        AND p.service_id IS NOT DISTINCT FROM $service_id
+    GROUP BY ALL
+)
+
 SELECT p.*
-FROM known_periods($workspace_id, NULL, TIMESTAMPTZ 'infinity') AS p
-JOIN metric_definitions AS d
-    ON d.workspace_id = p.workspace_id AND d.key = p.metric_key AND d.version = p.definition_version
-WHERE d.valid_to IS NULL
+FROM metric_periods AS p
+SEMI JOIN newest AS n
+    ON p.metric_key = n.metric_key
+    AND p.definition_version = n.definition_version
+    AND p.traffic = n.traffic
+    AND p.granularity = n.granularity
+    AND p.period_start = n.period_start
+WHERE p.workspace_id = $workspace_id
     AND p.category IS NULL
-    AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], p.metric_key))
-    AND ($traffic = 'all' OR p.traffic = $traffic)
+    AND p.superseded_at IS NULL
     AND p.service_id IS NOT DISTINCT FROM $service_id
-    AND p.granularity = coalesce(
-        $granularity, CASE d.body ->> '$.period_granularity' WHEN 'hourly' THEN 'hour' ELSE 'day' END
-    )
-QUALIFY p.period_start = max(p.period_start) OVER (PARTITION BY p.metric_key, p.traffic)
 ORDER BY p.metric_key, p.traffic
 LIMIT $limit OFFSET $offset;
