@@ -39,9 +39,12 @@ def emit(text: str | Text) -> None:
 
 def emit_json(document: Any) -> None:
     """Print one JSON document; instants are RFC 3339 in UTC."""
-    sys.stdout.write(
-        orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=_plain).decode() + "\n"
-    )
+    text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=_plain).decode()
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # typer would make it exit code 1
+        raise typer.Exit(BROKEN_PIPE) from None
 
 
 def emit_table(
