@@ -23,7 +23,7 @@ def hour_metadata(outcome: MetricOutcome, value: float | None) -> dict[str, dg.M
         "reused": dg.MetadataValue.int(outcome.reused),
         "calls": dg.MetadataValue.int(outcome.calls),
         "cost_usd": dg.MetadataValue.float(outcome.cost_usd),
-        "seconds": dg.MetadataValue.float(outcome.seconds),
+        "seconds": dg.MetadataValue.float(round(outcome.seconds, 3)),
         "states": states_table(outcome.states),
     }
 

@@ -119,6 +119,15 @@ def test_a_file_that_cannot_be_read_is_exit_code_1(shell: Shell, tmp_path: Path)
     assert "bad.json.gz" in shell.err
 
 
+def test_a_rewritten_file_does_not_double_what_it_was_refused(shell: Shell, tmp_path: Path) -> None:
+    event = {"event_id": "e", "conversation_id": "c", "event_type": "user.turn", "occurred_at": "2026-03-12T14:10:00Z"}
+    for broken in ('{"one\n', '{"one\n{"two\n'):
+        (tmp_path / "calls.ndjson").write_text(f"{json.dumps(event)}\n{broken}")
+        shell("ingest", "calls.ndjson")
+    shell("run", "--at", AT, "--metric", "call_count")
+    assert sum(refused["records"] for refused in shell.json("status")["rejected"]) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -183,8 +192,8 @@ def test_init_makes_a_project_that_validates_and_overwrites_nothing(
     assert "refund_mention_rate" in {metric["key"] for metric in shell.json("catalog")}
     assert shell.json("settings")
     text = (tmp_path / "mine" / "metric-store.toml").read_text()
-    lines = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ") and " = " in line]
-    (tmp_path / "mine" / "metric-store.toml").write_text("\n".join(line for line in lines if line.split(" = ")[1]))
+    lines = [line.removeprefix("# ") for line in text.splitlines() if " = " in line or line.startswith("# [")]
+    (tmp_path / "mine" / "metric-store.toml").write_text("\n".join(line for line in lines if not line.endswith('= ""')))
     assert len(lines) > 10
     assert {setting["origin"] for setting in shell.json("settings")} >= {"metric-store.toml"}
 
