@@ -4,67 +4,19 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
+from star import TABLES, Row, assert_same, deployment, rows, this_hour
 
-from pipeline.catalog import Catalog, load_catalog
+from pipeline.catalog import Catalog
 from pipeline.extract import extract
-from pipeline.hourly import backfill, run_hour
+from pipeline.hourly import run_hour
 from pipeline.ingest import ingest
 from pipeline.settings import Settings
 from pipeline.store import STATES, Store
-from pipeline.window import HOUR, Window, floor_hour
-
-DEFINITIONS = Path(__file__).parent / "definitions" / "star.yaml"
-FIRST, LAST = datetime(2020, 5, 12, tzinfo=UTC), datetime(2020, 5, 28, tzinfo=UTC)
-BUSY = [Window.ending(datetime(2020, 5, 15, hour, tzinfo=UTC)) for hour in range(10, 24)]
-
-TABLES = ("events", "conversations", "metric_values", "metric_periods")
-OF_THE_RUN = ("run_id", "computed_at", "ingested_at", "last_arrival_at", "file_id", "revision", "superseded_at")
-
-
-def deployment(home: Path) -> tuple[Settings, Store, Catalog, list[str]]:
-    """An empty store whose only custom definitions are those of this test."""
-    custom = home / "definitions" / "metrics" / "custom"
-    custom.mkdir(parents=True)
-    (custom / "star.yaml").write_text(DEFINITIONS.read_text())
-    settings = Settings(home=home, definitions=home / "definitions")
-    catalog = load_catalog(settings)
-    assert catalog.errors == ()
-    return settings, Store(settings), catalog, [m.key for m in catalog.metrics if m.key.startswith("star_")]
-
-
-def this_hour() -> Window:
-    """The window in which everything that has just arrived is looked at."""
-    return Window.ending(floor_hour(datetime.now(UTC)) + HOUR)
-
-
-Row = tuple[object, ...]
-
-
-def rows(store: Store, table: str) -> list[Row]:
-    """The current rows of a table without what belongs to a run; undated conversations settle when they arrive."""
-    with store.write() as con:
-        columns = con.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [table]).fetchall()
-        kept = [name for (name,) in columns if name not in OF_THE_RUN]
-        if table == "conversations":
-            kept[kept.index("settled_at")] = "CASE WHEN ended_at IS NOT NULL THEN settled_at END"
-        current = "WHERE superseded_at IS NULL" if table == "metric_periods" else ""
-        found = con.execute(f"SELECT {', '.join(kept)} FROM {table} {current}").fetchall()
-    return sorted(found, key=lambda row: [str(value) for value in row if not isinstance(value, float)])
-
-
-def assert_same(found: list[Row], expected: list[Row]) -> None:
-    """Equal rows; floats to 1e-9 relative, because the order of summation may differ."""
-    assert len(found) == len(expected)
-    for row, other in zip(found, expected, strict=True):
-        for value, wanted in zip(row, other, strict=True):
-            if value != wanted:
-                assert isinstance(value, float), (row, other)
-                assert value == pytest.approx(wanted, rel=1e-9), (row, other)
 
 
 def one(store: Store, query: str, *parameters: object) -> tuple[object, ...]:
@@ -214,25 +166,6 @@ def test_the_same_data_in_any_order_gives_the_same_rows(
     found = run_in(order, shared_data, tmp_path)
     for table in TABLES:
         assert_same(found[table], reference[table])
-
-
-def test_a_backfill_ends_like_one_run_for_each_hour_in_order(shared_data: Path, tmp_path: Path) -> None:
-    """All 16 days, hour by hour: in one backfill, and as scheduled runs that each aggregate and publish."""
-    found = []
-    for way in ("backfill", "hourly"):
-        settings, store, catalog, keys = deployment(tmp_path / way)
-        ingest(store, catalog, settings, urls=[str(shared_data / "star")])
-        windows = list(Window.each_hour(FIRST, LAST))
-        assert len(windows) == 16 * 24
-        if way == "backfill":
-            backfill(store, catalog, settings, windows, keys=keys, ingest_first=False)
-        else:
-            for window in windows:
-                run_hour(store, catalog, settings, window, keys=keys, ingest_first=False)
-        found.append({table: rows(store, table) for table in ("metric_values", "metric_periods")})
-    for table in ("metric_values", "metric_periods"):
-        assert_same(found[0][table], found[1][table])
-    assert len(found[0]["metric_periods"]) > 1000
 
 
 def test_a_day_begins_where_the_workspace_is(shared_data: Path, tmp_path: Path) -> None:
