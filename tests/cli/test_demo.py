@@ -20,6 +20,9 @@ def test_a_newcomer_sees_reconciled_numbers_and_what_late_files_changed(tmp_path
     assert states["unbalanced"] == 0
     assert len(shown["refused"]) == 2
     assert len(shown["headlines"]) >= 10
+    assert "sample judge" in shown["judge"]
+    assert any(row["judged"] and row["event_count"] for row in shown["headlines"])
+    assert "no_model" not in states["counts"]
     assert all(row["revision"] > 1 and row["count_after"] >= row["count_before"] for row in shown["restated"])
     assert shown["restated"]
     assert {path.name for path in tmp_path.iterdir()} == {".metric_store"}
