@@ -129,7 +129,9 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']} (found {problem['input']!r})"
+            # What stands under an unknown name may be a key.
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            + ("" if problem["type"] == "extra_forbidden" else f" (found {problem['input']!r})")
             for problem in error.errors()
         )
         raise SettingsError(f"Settings cannot be used: {problems}. Mend {SETTINGS_FILE} or METRIC_STORE_*.") from None

@@ -139,12 +139,13 @@ def _take_stale(
     ]
     names = ("metric_key", "definition_version", "read_key", "read_version")
     con.register("reads", pa.Table.from_pylist(reads, pa.schema([(name, pa.string()) for name in names])))
-    starts = _instants(
-        con,
-        "SELECT DISTINCT period_start FROM metric_periods WHERE granularity = 'day' AND superseded_at IS NULL",
-    )
-    foreign = [start for start in starts if local_day_of(start, settings.zone)[0] != start]
-    con.register("foreign_days", pa.table({"period_start": pa.array(foreign, pa.timestamp("us", tz="UTC"))}))
+    spans = con.execute(
+        "SELECT DISTINCT period_start, period_end FROM metric_periods"
+        " WHERE workspace_id = ? AND granularity = 'day' AND superseded_at IS NULL",
+        [workspace_id],
+    ).fetchall()
+    days = [(start.astimezone(UTC), end.astimezone(UTC)) for start, end in spans]
+    register_spans(con, "foreign_days", [day for day in days if local_day_of(day[0], settings.zone) != day])
     run_script(con, load_sql(SQL, "stale"), {"workspace_id": workspace_id, "keys": keys and list(keys)})
 
     plans = Plans(con, workspace_id, catalog)

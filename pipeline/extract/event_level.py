@@ -32,7 +32,8 @@ def extract_event_level(
     def deal_with(some: Sequence[Metric]) -> None:
         _find_hours(con, run, some)
         states: dict[str, dict[str, int]] = {metric.key: {} for metric in some}
-        for key, status, number in con.execute(load_sql(SQL, "event_counts")).fetchall():
+        workspace = {"workspace_id": run.store.workspace_id}
+        for key, status, number in con.execute(load_sql(SQL, "event_counts"), workspace).fetchall():
             states[key][status] = number
         seconds = (time.perf_counter() - started) / len(metrics)
         for metric in some:
@@ -42,7 +43,7 @@ def extract_event_level(
                 metric.key, metric.version, number, found, computed=number, seconds=seconds
             )
         if not dry_run:
-            con.execute(load_sql(SQL, "event_stale"), {"workspace_id": run.store.workspace_id})
+            con.execute(load_sql(SQL, "event_stale"), workspace)
             ledger.record(con, run, [outcomes[m.key] for m in some], arrivals_until=_arrivals(con, run))
 
     failures = isolate(con, metrics, deal_with)

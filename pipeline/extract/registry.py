@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pyarrow as pa
 
 from pipeline.catalog.catalog import Catalog
-from pipeline.catalog.diff import StoredDefinition, diff, refuse_type_changes
+from pipeline.catalog.diff import Change, StoredDefinition, diff, refuse_type_changes
 from pipeline.catalog.versions import definition_body
 from pipeline.store import load_sql, run_script
 
@@ -33,7 +33,8 @@ def stored_definitions(
 def sync_definitions(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog: Catalog) -> Catalog:
     """Enter new and edited definitions and end those that are gone, in one transaction.
 
-    An edit of how values are aggregated makes every period of the metric's version stale; the values stay.
+    Every period that the entered version already has becomes stale where it may no longer be what the definition says:
+    the aggregation was edited, or the version comes back after another one or after a pause. The values stay.
 
     Returns:
         The catalog without definitions whose type is not the one that their key has had; each is a problem of it.
@@ -55,12 +56,25 @@ def sync_definitions(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog:
         if (metric := catalog.by_key.get(change.key)) is not None
     ]
     schema = pa.schema([(name, pa.string()) for name in ("key", "version", "metric_type", "managed_by", "body")])
-    effects = [{"key": change.key, "effect": change.effect} for change in changes]
+    changed = [{"key": change.key, "restated": _restates(change)} for change in changes]
     con.execute("BEGIN")
     con.register("entered", pa.Table.from_pylist(rows, schema=schema))
-    con.register("changed", pa.Table.from_pylist(effects))
-    run_script(con, load_sql(_SQL, "enter_definitions"), {"workspace_id": workspace_id, "now": datetime.now(UTC)})
+    con.register("changed", pa.Table.from_pylist(changed))
+    parameters = {"workspace_id": workspace_id, "now": _after_the_last(con, workspace_id)}
+    run_script(con, load_sql(_SQL, "enter_definitions"), parameters)
     con.unregister("changed")
     con.unregister("entered")
     con.execute("COMMIT")
     return catalog
+
+
+def _restates(change: Change) -> bool:
+    return change.effect in ("extract", "aggregate") or any(found.field == "active" for found in change.fields)
+
+
+def _after_the_last(con: duckdb.DuckDBPyConnection, workspace_id: str) -> datetime:
+    """Now, or a microsecond after the latest change when the clock has gone back: the newest version is the last."""
+    query = "SELECT max(greatest(valid_from, valid_to)) FROM metric_definitions WHERE workspace_id = ?"
+    (last,) = con.execute(query, [workspace_id]).fetchall()[0]
+    now = datetime.now(UTC)
+    return now if last is None else max(now, last + timedelta(microseconds=1))

@@ -85,6 +85,16 @@ def test_a_new_ratio_covers_the_history_of_its_metrics(bench, metrics):
     assert bench.aggregate(*metrics).metrics == ()
 
 
+def test_a_ratio_that_was_inactive_covers_the_hours_between(bench, metrics):
+    for day in range(2):
+        columns = {"entity_id": f"e{day}", "at": NOON + timedelta(days=day)}
+        bench.put([bench.value(1, key="failures", **columns), bench.value(4, key="calls", **columns)])
+        bench.aggregate(*metrics[: 3 - day])
+    bench.aggregate(*metrics)
+    assert len(bench.periods("metric_key = 'failure_ratio' AND granularity = 'hour'")) == 2
+    assert bench.aggregate(*metrics).metrics == ()
+
+
 @pytest.fixture
 def events(bench):
     """Surface events: three created, two submitted, in two hours and two services; one of another domain."""

@@ -201,3 +201,18 @@ def test_values_below_the_conversation_and_single_answers_do_not_enter(bench):
     )
     bench.aggregate(bench.metric())
     assert {(row["value"], row["eligible_count"]) for row in bench.periods()} == {(1.0, 1)}
+
+
+def test_a_day_that_only_ends_elsewhere_in_the_new_zone_moves_too(bench):
+    """London's clocks go forward on 2026-03-29: its day starts with the one of UTC and is an hour shorter."""
+    metric = bench.metric(aggregation="count")
+    bench.put([bench.value(1.0, at=datetime(2026, 3, 29, hour, 30, tzinfo=UTC)) for hour in (12, 23)])
+    bench.aggregate(metric, zone="UTC")
+    bench.aggregate(metric, zone="Europe/London")
+    days = [(row["period_start"], row["period_end"], row["value"]) for row in bench.periods("granularity = 'day'")]
+    change = datetime(2026, 3, 29, 23, tzinfo=UTC)
+    assert days == [
+        (change - timedelta(hours=23), change, 1.0),
+        (change, change + timedelta(days=1), 1.0),
+    ]
+    assert bench.aggregate(metric, zone="Europe/London").metrics == ()

@@ -109,3 +109,10 @@ def test_a_late_event_is_late_for_its_own_version_only(bench: Any) -> None:
     bench.run(now=datetime.now(UTC))
     assert bench.stale("old") == set()
     assert bench.stale("new") == {bench.START}
+
+
+def test_another_workspace_in_the_same_file_is_not_counted(bench: Any) -> None:
+    bench.define(surface(bench, "surfaces", aggregation="count"))
+    bench.add(bench.event("a", "surface.created", 5, domain="surface"))
+    bench.sql("INSERT INTO events BY NAME SELECT * REPLACE ('other' AS workspace_id, 'x' AS event_id) FROM events")
+    assert bench.run().outcomes[0].states == {"ok": 1}

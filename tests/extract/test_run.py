@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.aggregate import aggregate
 from pipeline.catalog import Catalog
 from pipeline.errors import UnknownMetricError
+from pipeline.extract.isolation import describe
 from pipeline.store.states import STATES
 from pipeline.window import HOUR, Window, floor_hour
 
@@ -25,7 +27,7 @@ def ledger(bench: Any, key: str) -> list[dict[str, Any]]:
 
 
 def score(bench: Any, key: str = "score", **fields: Any) -> dict[str, Any]:
-    return bench.definition(key, extract_path="$.score", **fields)
+    return bench.definition(key, **({"extract_path": "$.score"} | fields))
 
 
 def test_a_second_run_writes_nothing(bench: Any) -> None:
@@ -203,3 +205,40 @@ def test_definitions_are_kept_with_the_time_they_were_in_force(bench: Any) -> No
     assert [outcome.key for outcome in report.failed] == ["score"]
     assert bench.values("score") == {"a": 1.0}
     assert bench.values("other") == {"a": 1.0}
+
+
+def test_an_edit_made_when_the_clock_had_gone_back_is_made_once(bench: Any) -> None:
+    bench.define(score(bench))
+    bench.run()
+    bench.sql("UPDATE metric_definitions SET valid_from = valid_from + INTERVAL 1 HOUR")
+    bench.define(score(bench, extract_path="$.other"))
+    bench.run()
+    bench.run()
+    spans = bench.sql("SELECT valid_from, valid_to FROM metric_definitions ORDER BY valid_from")
+    assert len(spans) == 2
+    assert spans[0][0] < spans[0][1] == spans[1][0]
+    assert spans[1][1] is None
+
+
+def test_a_version_that_comes_back_is_aggregated_as_it_now_says(bench: Any) -> None:
+    bench.define(score(bench))
+    bench.add(bench.ended("a", score=3), bench.ended("b", score=5))
+    bench.run()
+    aggregate(bench.store, bench.catalog, bench.settings)
+    bench.define(score(bench, extract_path="$.other"))
+    bench.run()
+    bench.define(score(bench, aggregation="max"))
+    bench.run()
+    aggregate(bench.store, bench.catalog, bench.settings)
+    rows = bench.sql(
+        "SELECT DISTINCT p.aggregation, p.value FROM metric_periods AS p JOIN metric_definitions AS d "
+        "ON d.version = p.definition_version AND d.valid_to IS NULL WHERE p.superseded_at IS NULL"
+    )
+    assert rows == [("max", 5.0)]
+
+
+def test_a_failure_says_nothing_that_was_quoted(bench: Any, caplog: pytest.LogCaptureFixture) -> None:
+    for text in ("Could not convert string 'don't tell anyone' to DOUBLE", 'Malformed: "my pin is\n1234" at 5'):
+        assert describe("score", ValueError(text)).endswith(("string … to DOUBLE", "Malformed: … at 5"))
+    assert "tell" not in caplog.text
+    assert "pin" not in caplog.text

@@ -1,5 +1,5 @@
 -- Which hours of which metric versions to recompute. Takes `reads` (a ratio's metric_key and definition_version, and
--- the version that it reads) and `foreign_days` (period_start of day rows that the workspace's zone does not have).
+-- the version that it reads) and `foreign_days` (spans of day rows that the workspace's zone does not have).
 
 -- A ratio changes with the metrics that it reads.
 INSERT INTO stale_periods BY NAME
@@ -8,7 +8,8 @@ FROM stale_periods AS s
 JOIN reads AS r ON s.metric_key = r.read_key AND s.definition_version = r.read_version
 WHERE s.workspace_id = $workspace_id;
 
--- A ratio that is new covers all that its metrics have: every hour with values has a period row.
+-- A ratio covers all that its metrics have, also from before it was defined or while it was inactive: every hour with
+-- values has a period row.
 INSERT INTO stale_periods BY NAME
 SELECT DISTINCT p.workspace_id, r.metric_key, r.definition_version, p.period_start AS hour
 FROM metric_periods AS p
@@ -17,6 +18,9 @@ ANTI JOIN metric_periods AS own
     ON own.workspace_id = $workspace_id
     AND own.metric_key = r.metric_key
     AND own.definition_version = r.definition_version
+    AND own.granularity = 'hour'
+    AND own.period_start = p.period_start
+    AND own.superseded_at IS NULL
 WHERE p.workspace_id = $workspace_id
     AND p.granularity = 'hour'
     AND p.superseded_at IS NULL
@@ -26,7 +30,7 @@ WHERE p.workspace_id = $workspace_id
 CREATE OR REPLACE TEMP TABLE foreign_periods AS
 SELECT DISTINCT metric_key, definition_version, granularity, period_start, period_end
 FROM metric_periods
-SEMI JOIN foreign_days USING (period_start)
+SEMI JOIN foreign_days ON span_start = period_start AND span_end = period_end
 WHERE workspace_id = $workspace_id
     AND granularity = 'day'
     AND superseded_at IS NULL

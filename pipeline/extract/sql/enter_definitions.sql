@@ -14,6 +14,6 @@ FROM metric_periods AS p
 JOIN entered AS e ON e.key = p.metric_key AND e.version = p.definition_version
 JOIN changed AS c ON c.key = p.metric_key
 WHERE p.workspace_id = $workspace_id
-    AND c.effect = 'aggregate'
+    AND c.restated
     AND p.granularity = 'hour'
     AND p.superseded_at IS NULL;
