@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
+import duckdb
 import typer
 
 from pipeline.aggregate import queries
 from pipeline.cli import instants
-from pipeline.cli.console import Json, emit, emit_json, emit_table
+from pipeline.cli.console import Json, emit, emit_json, emit_table, note
+from pipeline.errors import UnknownMetricError
 from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
 from pipeline.workspace.catalogs import current_catalog
@@ -80,12 +82,13 @@ def get(
 ) -> None:
     """The periods of one metric, newest first."""
     settings = load_settings()
-    store = Store(settings)
-    with store.read() as con:
-        rows = queries.history(
+    rows = _read(
+        settings,
+        key,
+        lambda con: queries.history(
             con,
-            store.workspace_id,
-            _known(key, settings),
+            settings.workspace_id,
+            key,
             granularity=grain.value,
             date_from=instants.instant(start, settings) if start else None,
             date_to=instants.instant(end, settings) if end else None,
@@ -94,7 +97,8 @@ def get(
             as_known_at=instants.instant(as_known_at, settings) if as_known_at else None,
             categories=True,
             limit=_UNLIMITED if start else 90,
-        )
+        ),
+    )
     if as_json:
         emit_json(rows)
     else:
@@ -110,19 +114,23 @@ def trend(
 ) -> None:
     """A chart of one metric's last days; a day without values is a gap, not a zero."""
     settings = load_settings()
-    store = Store(settings)
-    with store.read() as con:
-        rows = queries.trend(
+    rows = _read(
+        settings,
+        key,
+        lambda con: queries.trend(
             con,
-            store.workspace_id,
-            _known(key, settings),
+            settings.workspace_id,
+            key,
             zone=settings.zone,
             days=days,
             traffic=traffic.value,
             service_id=service,
-        )
+        ),
+    )
     if as_json:
         emit_json(rows)
+        return
+    if not rows:
         return
     from pipeline.cli.chart import draw
 
@@ -134,8 +142,17 @@ _COLUMNS = ("period", "traffic", "value", "unit", "n", "eligible", "coverage", "
 _SPARE = ("traffic", "revision", "eligible", "unit", "interval")
 
 
-def _known(key: str, settings: Settings) -> str:
-    return current_catalog(settings).get(key).key
+def _read(
+    settings: Settings, key: str, query: Callable[[duckdb.DuckDBPyConnection], list[queries.Row]]
+) -> list[queries.Row]:
+    """What a query of one metric gives; of one that is defined and that no run has looked at yet: nothing."""
+    with Store(settings).read() as con:
+        try:
+            return query(con)
+        except UnknownMetricError:
+            current_catalog(settings).get(key)  # raises with the nearest keys
+            note(f"No run has looked at {key} yet. `metric-store run` does.")
+            return []
 
 
 def _cells(row: dict[str, Any]) -> Sequence[Any]:

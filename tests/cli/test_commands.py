@@ -105,6 +105,14 @@ def test_a_project_from_files_to_numbers(
         assert text.strip()
     assert "c_long" in shell("list")
 
+    define("definitions: []")
+    assert shell.json("get", "c_long"), "what is stored can be read without its definition"
+    define(METRICS.replace("c_long", "c_fresh"))
+    for command in ("get", "trend"):
+        assert shell.json(command, "c_fresh") == []
+        assert "metric-store run" in shell.err
+        shell(command, "c_fresh")
+
     define(METRICS.replace("value: 8", "value: 9"))
     (change,) = [change for change in shell.json("definitions", "diff") if change["key"].startswith("c_")]
     assert (change["key"], change["effect"]) == ("c_long", "extract")
