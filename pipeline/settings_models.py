@@ -87,7 +87,7 @@ class Models(_Group):
     endpoints: dict[str, ModelEndpoint] = Field(default={}, description="Named, for a definition's ai_query_endpoint.")
     budget: Budget = Budget()
     redaction: Redaction = Redaction()
-    write_batch: int = Field(default=256, ge=1, le=10_000, description="Answers held in memory before they are stored.")
+    write_batch: int = Field(default=512, ge=1, le=10_000, description="Answers held in memory before they are stored.")
 
     def endpoint(self, tier: Tier, named: str | None = None) -> ModelEndpoint | None:
         """The endpoint that a definition asks, or None when none is configured for it."""

@@ -22,7 +22,8 @@ class PooledTransport(httpx2.AsyncBaseTransport):
             max_connections=None, max_keepalive_connections=2 * POOL_SIZE, keepalive_expiry=_KEEPALIVE_SECONDS
         )
         number = -(-concurrency // POOL_SIZE)
-        self._pools = [httpx2.AsyncHTTPTransport(limits=limits) for _ in range(number)]
+        context = httpx2.create_ssl_context()  # one for all: each reads every root certificate
+        self._pools = [httpx2.AsyncHTTPTransport(verify=context, limits=limits) for _ in range(number)]
         self._busy = [0] * number
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

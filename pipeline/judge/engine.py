@@ -23,7 +23,7 @@ from pipeline.judge.prompt import Request
 from pipeline.judge.writer import Writer
 from pipeline.settings_models import ModelEndpoint
 
-CHUNK = 128
+CHUNK = 256
 """Conversations that are planned and claimed together."""
 
 
@@ -80,7 +80,8 @@ class Engine:
         self.counters = Counters()
         self._ledger = ledger
         self._progress = progress or (lambda _: None)
-        self._chunks = asyncio.Semaphore(2 + 2 * concurrency // CHUNK)  # enough that no place is ever idle
+        # A chunk ends with its slowest answer: so many others wait meanwhile that no place is ever idle.
+        self._chunks = asyncio.Semaphore(3 + 3 * concurrency // CHUNK)
         self._claiming = asyncio.Lock()
         self._database = asyncio.Lock()
         self._writer = Writer(ledger, self._database, write_batch, self._stored)

@@ -68,8 +68,12 @@ class Limiter:
     @asynccontextmanager
     async def slot(self, tokens: int) -> AsyncIterator[float]:
         """Wait for a place; yields the instant (monotonic seconds) at which it was taken."""
-        await self._take(tokens)
+        if self._waiting or self.in_flight >= int(self.limit):
+            await self._queue()
+        else:
+            self.in_flight += 1
         try:
+            await self._draw(tokens)
             yield time.monotonic()
         finally:
             self.in_flight -= 1
@@ -92,29 +96,25 @@ class Limiter:
         if retry_after is not None:
             self._paused_until = max(self._paused_until, now + retry_after)
 
-    async def _take(self, tokens: int) -> None:
-        while True:
-            if (delay := self._delay(tokens)) > 0:
-                await asyncio.sleep(max(delay, _MIN_PAUSE))
-            elif self.in_flight < int(self.limit):
-                break
-            else:
-                await self._queue()
-        self.in_flight += 1
-        if self._requests:
-            self._requests.draw(1)
-        if self._tokens:
-            self._tokens.draw(tokens)
-
     async def _queue(self) -> None:
+        """Return with a place, first come, first served: a question that is overtaken holds its conversations up."""
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
             await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._wake()  # it was this one's turn: pass it on
+            if place.done() and not place.cancelled():  # it had just been given one
+                self.in_flight -= 1
+                self._wake()
             raise
+
+    async def _draw(self, tokens: int) -> None:
+        while (delay := self._delay(tokens)) > 0:
+            await asyncio.sleep(max(delay, _MIN_PAUSE))
+        if self._requests:
+            self._requests.draw(1)
+        if self._tokens:
+            self._tokens.draw(tokens)
 
     def _delay(self, tokens: int) -> float:
         return max(
@@ -124,12 +124,12 @@ class Limiter:
         )
 
     def _wake(self) -> None:
-        free = int(self.limit) - self.in_flight
-        while free > 0 and self._waiting:
+        """Hand free places to those who wait; a place counts as taken from here on."""
+        while self._waiting and self.in_flight < int(self.limit):
             place = self._waiting.popleft()
             if not place.done():
+                self.in_flight += 1
                 place.set_result(None)
-                free -= 1
 
 
 _limiters: dict[ModelEndpoint, Limiter] = {}

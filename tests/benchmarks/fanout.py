@@ -9,6 +9,7 @@ the mean latency the server drew, divided by the concurrency.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -94,7 +95,12 @@ def main() -> None:
     for concurrency in (32, 128):
         wall, cpu = measure(requests, concurrency)
         ideal = requests * mean / concurrency
-        print(f"C={concurrency:4}  ideal {ideal:6.1f} s  wall {wall:6.1f} s  ratio {ideal / wall:.3f}  CPU {cpu:.1f} s")  # noqa: T201
+        each, load = 1000 * cpu / requests, os.getloadavg()[0]
+        print(  # noqa: T201
+            f"C={concurrency:4}  ideal {ideal:6.1f} s  wall {wall:6.1f} s  ratio {ideal / wall:.3f}  "
+            f"CPU {each:.2f} ms a call  load {load:.1f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
