@@ -98,7 +98,7 @@ def _read_member(
         recognised = True
         applied = mapping or (_CLOUDEVENTS if "specversion" in document else None)
         if applied is None:
-            yield Canonical(CANONICAL, place or "$", _text(document))
+            yield _stored(CANONICAL, place or "$", document)
         else:
             yield from _mapped(applied, document, place, file.url, member.name)
 
@@ -114,9 +114,17 @@ def _mapped(
             if isinstance(found, Refused):
                 yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item))
             else:
-                yield Canonical(mapping.spec.key, _joined(place, found[0]), _text(found[1]))
+                yield _stored(mapping.spec.key, _joined(place, found[0]), found[1])
     except RefusedError as refused:  # a path that fails on the document as a whole
         yield Refusal(place or "$", refused.reason, refused.detail, _shown(document))
+
+
+def _stored(source_key: str, place: str, record: Any) -> Canonical | Refusal:
+    """The record, unless JSON text cannot hold it."""
+    try:
+        return Canonical(source_key, place, _text(record))
+    except orjson.JSONEncodeError as error:
+        return Refusal(place, "not_storable", f"cannot be written as JSON again: {error}", _shown(record))
 
 
 def _joined(place: str, inner: str) -> str:
@@ -159,5 +167,9 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = value[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace") if isinstance(value, bytes) else _text(value)
-    return text[:SHOWN_CHARACTERS]
+    if isinstance(value, bytes):
+        return value[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace")[:SHOWN_CHARACTERS]
+    try:
+        return _text(value)[:SHOWN_CHARACTERS]
+    except orjson.JSONEncodeError:  # nested too deeply, for example
+        return ""

@@ -43,7 +43,7 @@ def compile_time(spec: Time, mapping_zone: str | None) -> Callable[[Items], date
         try:
             return found + timedelta(**{unit: float(plus)})
         except (ValueError, TypeError, OverflowError):
-            raise RefusedError("bad_time", f"{plus!r} is not a number of {unit} after {value!r}") from None
+            raise RefusedError("bad_time", f"{_begin(plus)} is not a number of {unit} after {_begin(value)}") from None
 
     return instant
 
@@ -57,14 +57,19 @@ def _parse(value: Any, formats: tuple[str, ...], zone: tzinfo | None) -> datetim
         if found.tzinfo is None:
             if zone is None:
                 raise RefusedError(
-                    "naive_time", f"{value!r} names no zone; write an offset, or declare `zone` in the source mapping"
+                    "naive_time",
+                    f"{_begin(value)} names no zone; write an offset, or declare `zone` in the source mapping",
                 )
             found = found.replace(tzinfo=zone)
         try:
             return found.astimezone(UTC)
         except OverflowError:
             break
-    raise RefusedError("bad_time", f"{str(value)[:80]!r} is not an instant of the form {' or '.join(formats)}")
+    raise RefusedError("bad_time", f"{_begin(value)} is not an instant of the form {' or '.join(formats)}")
+
+
+def _begin(value: Any) -> str:
+    return repr(str(value)[:80])
 
 
 def _read(value: Any, form: str) -> datetime:

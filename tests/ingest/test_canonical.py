@@ -65,6 +65,7 @@ def test_a_bad_record_is_refused_and_its_neighbours_are_kept(pipe: Any, change: 
         (b'{"event_type": "caf\xe9", "occurred_at": null}', "wrong_encoding"),
         (b"[1, 2]", "missing_event_type"),
         (b"plain text", "not_json"),
+        (b'{"event_type": "x", "data": ' + b"[" * 900 + b"]" * 900 + b"}", "not_storable"),
     ],
 )
 def test_a_line_that_is_not_strict_json_is_refused(pipe: Any, line: bytes, reason: str) -> None:
