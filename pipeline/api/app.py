@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -66,7 +67,7 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         settings: where the store is and how much a client may ask.
         single_user: whoever reaches the server is the owner; only for a server bound to loopback.
     """
-    app = FastAPI(
+    app = FastAPIOffline(  # its documentation page loads nothing from elsewhere
         title="metric-store",
         version=__version__,
         description=DESCRIPTION,

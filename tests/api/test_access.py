@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -63,7 +64,11 @@ def test_without_a_key_nothing_but_health_and_docs_answers(server: Server) -> No
                 if client.request(method, filled).status_code != 401:
                     open_paths.append(path)
         assert set(open_paths) == {"/health"}
-        assert client.get("/docs").status_code == 200
+        page = client.get("/docs")
+        assert page.status_code == 200
+        assert "https://" not in page.text, "the page must work without the internet"
+        for script in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
+            assert client.get(script).status_code == 200
         assert client.get(f"/v1/{OURS}/metrics").headers["www-authenticate"] == "Bearer"
 
 
