@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pipeline.aggregate import AggregateReport, aggregate
 from pipeline.catalog import Catalog
-from pipeline.extract import ExtractReport, MetricOutcome, extract
+from pipeline.extract import ExtractReport, MetricOutcome, extract, warn_without_model
 from pipeline.extract.batched import extract_in_batches
 from pipeline.ingest import IngestProgress, IngestReport, ingest
 from pipeline.judge.batch import BatchProgress
@@ -133,6 +133,7 @@ def backfill(
         reports.append(report)
         if on_window is not None:
             on_window(report)
+    warn_without_model(reports, catalog, settings)
     if dry_run:
         return RunReport(None, tuple(reports), None)
     # All that is stale, also what an interrupted run or another selection of metrics left behind.

@@ -37,6 +37,7 @@ def extract_in_batches(
 
     May be interrupted or killed at any instant and called again: open batches are gone on with, nothing is submitted
     twice. Questions that a batch leaves unanswered stay `pending` for the next run.
+    An endpoint that takes no batches or refuses the key leaves `error` on its questions; the others go on.
 
     Args:
         store: the database.
@@ -46,9 +47,6 @@ def extract_in_batches(
         keys: only these metrics and what they read.
         report: called after each poll.
         first_poll: seconds to the second look at the batches; the pause then grows to a minute.
-
-    Raises:
-        JudgeError: an endpoint takes no batches or refuses the key.
     """
     run_id = uuid4().hex
     with BatchDesk(store, settings.models, run_id) as desk:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,15 +13,14 @@ from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
 from pipeline.extract.transcripts import for_judge, read_conversations
 from pipeline.extract.values import NOT_LOOKED_AT, write_values
 from pipeline.judge import loop
+from pipeline.judge.asker import Failure
 from pipeline.judge.batch import BatchDesk
 from pipeline.judge.engine import CHUNK, Engine, Spent
 from pipeline.judge.expectation import Value
 from pipeline.judge.judgement import OVER_BUDGET, Judgement, Result, judge
-from pipeline.judge.ledger import StoreLedger, look_up
+from pipeline.judge.ledger import Stored, StoreLedger, look_up
 from pipeline.judge.plan import Ask, Estimate, endpoint_of, estimate, plan
 from pipeline.settings_models import ModelEndpoint
-
-logger = logging.getLogger(__name__)
 
 
 def evaluate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, CappedResult]:
@@ -32,22 +30,21 @@ def evaluate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, Ca
 
     Args:
         run: the run; with a `batch` the questions go there and their conversations are `pending`.
-        work: what was chosen.
+        work: what was chosen, of metrics that have a model.
 
     Returns:
         For each metric the state of each of its conversations, and what its calls cost. A call that several metrics
         share is counted for the first.
     """
     results = {item.metric.key: _Tally() for item in work}
-    asked = [item for item in work if not _without_model(run, item, results[item.metric.key])]
-    desk = _Desk(run, asked, results)
+    desk = _Desk(run, work, results)
     if run.batch is not None:
         _collect(run.batch, desk)
     elif desk.order:
         models = run.settings.models
         ledger = StoreLedger(run.store, run.run_id, models.budget)
         engine = Engine(
-            ledger, write_batch=models.write_batch, concurrency=_concurrency(run, asked), progress=run.on_judged
+            ledger, write_batch=models.write_batch, concurrency=_concurrency(run, work), progress=run.on_judged
         )
         loop.run(engine.run(desk.order, desk.plan, desk.hand_over))
     return {key: tally.result() for key, tally in results.items()}
@@ -79,9 +76,12 @@ def _collect(batch: BatchDesk, desk: _Desk) -> None:
             stored = claim.answers.get(request.hash)
             if stored is not None and stored.settled:
                 results[request.hash] = stored
+            elif (refused := batch.refused.get(request.endpoint)) is not None:
+                results[request.hash] = Failure(refused, endpoint=True)
             else:
                 results[request.hash] = "pending" if request.hash in claim.granted else OVER_BUDGET
-        desk.hand_over(asks, results, {})
+        answered = [key for key, result in results.items() if isinstance(result, Stored)]
+        desk.hand_over(asks, results, {key: batch.spent.pop(key) for key in answered if key in batch.spent})
 
 
 @dataclass
@@ -93,17 +93,6 @@ class _Tally:
 
     def result(self) -> CappedResult:
         return CappedResult(self.states, **asdict(self.spent))
-
-
-def _without_model(run: RunContext, item: CappedWork, tally: _Tally) -> bool:
-    endpoint = endpoint_of(run.settings.models, item.metric)
-    if isinstance(endpoint, ModelEndpoint):
-        return False
-    ids = item.conversations.column("conversation_id").to_pylist()
-    if ids:
-        logger.warning("%s: %s", item.metric.key, endpoint)
-    tally.states = dict.fromkeys(ids, "no_model")
-    return True
 
 
 def _concurrency(run: RunContext, work: Sequence[CappedWork]) -> int:

@@ -95,8 +95,6 @@ def extract(
             result = extract_stage(con, run, stage, dry_run=dry_run)
         report(result.outcomes)
         report(evaluate_capped(run, result.work, dry_run=dry_run))
-    for message in _without_model(run, outcomes):
-        logger.warning("%s", message)
     return ExtractReport(run.run_id, window, tuple(outcomes), time.perf_counter() - started, dry_run)
 
 
@@ -105,11 +103,17 @@ def _refused(metric: Metric) -> MetricOutcome:
     return MetricOutcome(metric.key, metric.version, failure=reason)
 
 
-def _without_model(run: RunContext, outcomes: Iterable[MetricOutcome]) -> list[str]:
-    """One line for each way in which a model is not configured, with the metrics that lack it."""
+def warn_without_model(reports: Iterable[ExtractReport], catalog: Catalog, settings: Settings) -> None:
+    """Log one line for each way in which a model is not configured, with the metrics that lack it.
+
+    Args:
+        reports: of all windows that were extracted together, so that nothing is said once for each hour.
+        catalog: that they were extracted with.
+        settings: in which the models are configured.
+    """
+    keys = {outcome.key for report in reports for outcome in report.outcomes if "no_model" in outcome.states}
     lacking: dict[str, list[str]] = {}
-    for outcome in outcomes:
-        if "no_model" in outcome.states:
-            endpoint = endpoint_of(run.settings.models, run.catalog.by_key[outcome.key])
-            lacking.setdefault(str(endpoint), []).append(outcome.key)
-    return [f"{', '.join(keys)}: {message}" for message, keys in lacking.items()]
+    for key in sorted(keys):
+        lacking.setdefault(str(endpoint_of(settings.models, catalog.by_key[key])), []).append(key)
+    for message, metrics in lacking.items():
+        logger.warning("%s: %s", ", ".join(metrics), message)

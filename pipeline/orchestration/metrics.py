@@ -16,7 +16,7 @@ import duckdb
 from pipeline.aggregate import aggregate
 from pipeline.aggregate.queries import history
 from pipeline.catalog.catalog import Catalog, Metric
-from pipeline.extract import MetricOutcome, extract
+from pipeline.extract import ExtractReport, MetricOutcome, extract, warn_without_model
 from pipeline.orchestration.conversations import CONVERSATIONS, EVENTS
 from pipeline.orchestration.instance import POOL
 from pipeline.orchestration.metadata import hour_metadata, period_metadata, reconciliation
@@ -140,10 +140,12 @@ def _extract(
     context: dg.AssetExecutionContext, store: Store, settings: Settings, catalog: Catalog, keys: Sequence[str]
 ) -> Outcomes:
     outcomes: Outcomes = defaultdict(dict)
+    reports: list[ExtractReport] = []
     for window in windows_of(context, settings):
-        report = extract(store, catalog, settings, window, keys=keys, run_id=context.run.run_id)
-        for outcome in report.outcomes:
+        reports.append(extract(store, catalog, settings, window, keys=keys, run_id=context.run.run_id))
+        for outcome in reports[-1].outcomes:
             outcomes[outcome.key][window] = outcome
+    warn_without_model(reports, catalog, settings)
     return outcomes
 
 

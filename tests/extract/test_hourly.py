@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipeline.hourly import backfill, run_hour
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -49,3 +51,15 @@ def test_a_dry_run_of_the_chain_writes_nothing(bench: Any) -> None:
     assert (report.ingest, report.aggregate) == (None, None)
     assert report.extracts[0].outcomes[0].computed == 1
     assert not bench.store.snapshot_path.exists()
+
+
+def test_a_backfill_says_once_that_there_is_no_model(bench: Any, caplog: pytest.LogCaptureFixture) -> None:
+    judged = {"metric_type": "numerical", "extraction_mode": "ai_query", "valid_range_min": 1, "valid_range_max": 5}
+    bench.define(bench.definition("kindness", ai_query_prompt="How kind was the agent, from 1 to 5?", **judged))
+    bench.add(bench.ended("a"), bench.ended("b", 70))
+    windows = list(Window.each_hour(bench.START, bench.START + 4 * HOUR))
+    report = backfill(bench.store, bench.catalog, bench.settings, windows)
+    assert [outcome.states for run in report.extracts for outcome in run.outcomes].count({"no_model": 2}) > 1
+    (message,) = [record.getMessage() for record in caplog.records if "No model" in record.getMessage()]
+    assert message.startswith("kindness: ")
+    assert "METRIC_STORE_MODELS__DEFAULT__MODEL" in message
