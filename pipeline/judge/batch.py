@@ -13,18 +13,18 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from pipeline.errors import JudgeError
 from pipeline.judge import loop
 from pipeline.judge.asker import Asker, Failure
 from pipeline.judge.batch_jobs import BatchJob, BatchJobs
 from pipeline.judge.capabilities import Capability
 from pipeline.judge.client import Received, client_of, received
+from pipeline.judge.engine import Spent
 from pipeline.judge.faults import FaultError, fault_of
 from pipeline.judge.ledger import Arrived, Claim, StoreLedger
 from pipeline.judge.prompt import Request
@@ -36,6 +36,8 @@ MAX_BYTES = 180 * 2**20  # the API takes 200 MB
 _METADATA = "metric_store_job"
 _ENDED = ("completed", "expired", "failed", "cancelled")
 _FIRST_POLL, _MAX_POLL = 1.0, 60.0
+_SUBMIT_ATTEMPTS = 3
+_FORGOTTEN_AFTER = timedelta(days=3)  # a batch takes a day at most; one the server does not know then never comes back
 
 Report = Callable[["BatchProgress"], None]
 
@@ -71,6 +73,8 @@ class BatchDesk:
 
     Attributes:
         closed: once set, nothing more is collected; what has no answer is left for later.
+        refused: endpoints that take no batches or refuse the key, and why in one line; the others go on.
+        spent: what the answers cost that were fetched here, by request hash.
     """
 
     def __init__(self, store: Store, models: Models, run_id: str) -> None:
@@ -84,8 +88,12 @@ class BatchDesk:
         self._folder = tempfile.TemporaryDirectory(prefix="metric-store-batch-")
         self._open: set[str] = set()
         self.closed = False
+        self.refused: dict[ModelEndpoint, str] = {}
+        self.spent: dict[str, Spent] = {}
 
     def __enter__(self) -> BatchDesk:
+        """Close the jobs that never came to be, so that their questions are asked again now."""
+        loop.run(self._recover())
         self._open = {_hash(entry) for job in self._jobs.open() for entry in job.request_hashes}
         return self
 
@@ -106,15 +114,12 @@ class BatchDesk:
         for request in {request.hash: request for request in requests}.values():
             if request.hash in claim.granted and request.hash not in self._open:
                 self._write(request)
+        self._ledger.keep((), [request for request in requests if request.endpoint in self.refused])
         under_way = (claim.granted | self._open) & {request.hash for request in requests}
         return Claim(claim.answers, frozenset(under_way - answered))
 
     def submit(self) -> None:
-        """Submit what was collected.
-
-        Raises:
-            JudgeError: an endpoint takes no batches.
-        """
+        """Submit what was collected."""
         for endpoint in list(self._spools):
             self._submit(endpoint)
         self._ledger.close()  # from here on the jobs hold the money back
@@ -126,8 +131,8 @@ class BatchDesk:
 
     def _write(self, request: Request) -> None:
         endpoint = request.endpoint
-        capability = self._capability(request)
-        if request.hash in self._open:  # it was the one that was asked to learn how to ask
+        capability = self._capability(request) if endpoint not in self.refused else None
+        if capability is None or request.hash in self._open:  # it was the one that was asked to learn how to ask
             return
         spool = self._spools.get(endpoint)
         if spool is None:
@@ -143,25 +148,31 @@ class BatchDesk:
         if len(spool.hashes) >= MAX_LINES or size >= MAX_BYTES:
             self._submit(endpoint)
 
-    def _capability(self, request: Request) -> Capability:
-        """How to ask; a batch cannot find that out, so the first question to a new endpoint is asked directly."""
+    def _capability(self, request: Request) -> Capability | None:
+        """How to ask; a batch cannot find that out, so the first question to a new endpoint is asked directly.
+
+        None when the endpoint does not answer.
+        """
         endpoint = request.endpoint
         if endpoint not in self._capabilities:
             capability = self._ledger.capability(endpoint)
-            if not capability.proven:
-                capability = self._probe(request, capability)
-            self._capabilities[endpoint] = capability
+            proven = capability if capability.proven else self._probe(request, capability)
+            if proven is None:
+                return None
+            self._capabilities[endpoint] = proven
         return self._capabilities[endpoint]
 
-    def _probe(self, request: Request, capability: Capability) -> Capability:
+    def _probe(self, request: Request, capability: Capability) -> Capability | None:
         async def record(asked: Request, answer: Received) -> None:
+            self._spend(asked.hash, answer)
             arrived = Arrived(asked.hash, asked.endpoint, answer, datetime.now(UTC))
             await asyncio.to_thread(self._ledger.keep, [arrived], [asked])
 
         asker = Asker(request.endpoint, capability, record)
         answer = loop.run(asker.ask(request))
         if isinstance(answer, Failure):
-            raise JudgeError(answer.error)
+            self._refuse(request.endpoint, answer.error)
+            return None
         self._ledger.learn(request.endpoint, asker.capability)
         self._open.add(request.hash)
         return asker.capability
@@ -180,20 +191,36 @@ class BatchDesk:
         )
         self._jobs.keep(job)
         try:
-            batch_id = loop.run(_create(endpoint, spool.path, job.job_id))
+            batch_id = loop.run(_submitted(endpoint, spool.path, job.job_id))
         except FaultError as fault:
             if fault.kind in ("transient", "throttled"):  # it may exist all the same; `wait` finds out
                 return
             self._jobs.finish(job, (), str(fault))
-            raise JudgeError(f"{endpoint.model} at {endpoint.base_url} took no batch: {fault}.") from None
+            self._open -= {_hash(entry) for entry in job.request_hashes}
+            self._refuse(endpoint, f"{endpoint.model} at {endpoint.base_url} took no batch: {fault}.")
+            return
         self._jobs.keep(replace(job, batch_id=batch_id, status="submitted"))
+
+    def _refuse(self, endpoint: ModelEndpoint, line: str) -> None:
+        if endpoint not in self.refused:
+            self.refused[endpoint] = line
+            self.progress.failures.append(line)
+
+    def _spend(self, request_hash: str, answer: Received) -> None:
+        self.spent[request_hash] = self.spent.get(request_hash, Spent()) + answer
+
+    async def _recover(self) -> None:
+        for job in await asyncio.to_thread(self._jobs.open):
+            if job.batch_id is None:
+                await self._advance(job)
 
     async def _wait(self, report: Report, pause: float) -> None:
         while True:
             jobs = await asyncio.to_thread(self._jobs.open)
             for job in jobs:
-                await self._advance(job)
-            still = await asyncio.to_thread(self._jobs.open)
+                if self._endpoint(job) not in self.refused:
+                    await self._advance(job)
+            still = [job for job in await asyncio.to_thread(self._jobs.open) if self._endpoint(job) not in self.refused]
             self.progress.open = len(still)
             report(self.progress)
             if not still:
@@ -220,8 +247,10 @@ class BatchDesk:
             text = (await client.files.content(batch.output_file_id)).text if batch.output_file_id else ""
         except Exception as error:  # asked again at the next poll
             fault = fault_of(error, endpoint.key_variable)
-            if fault.kind == "endpoint":
-                raise JudgeError(f"{endpoint.model} at {endpoint.base_url}: {fault}.") from None
+            if getattr(error, "status_code", None) == 404 and datetime.now(UTC) - job.submitted_at > _FORGOTTEN_AFTER:
+                await self._finish(job, [], "the server no longer has it")
+            elif fault.kind == "endpoint":  # the job stays open for a run whose key is accepted
+                self._refuse(endpoint, f"{endpoint.model} at {endpoint.base_url}: {fault}.")
             return
         arrived = list(_read(text, endpoint, job))
         missing = len(job.request_hashes) - len(arrived)
@@ -231,6 +260,8 @@ class BatchDesk:
     async def _finish(self, job: BatchJob, arrived: Sequence[Arrived], failure: str | None) -> None:
         await asyncio.to_thread(self._jobs.finish, job, arrived, failure)
         self._open -= {_hash(entry) for entry in job.request_hashes}
+        for item in arrived:
+            self._spend(item.request_hash, item.answer)
         self.progress.jobs += 1
         self.progress.questions += len(job.request_hashes)
         self.progress.answered += len(arrived)
@@ -258,6 +289,27 @@ def _read(text: str, endpoint: ModelEndpoint, job: BatchJob) -> Iterator[Arrived
         except (ValueError, KeyError, TypeError, IndexError, FaultError):
             continue
         yield Arrived(request_hash, endpoint, answer, datetime.now(UTC), job.batch_id)
+
+
+async def _submitted(endpoint: ModelEndpoint, path: Path, job_id: str) -> str:
+    """Create a batch; after a fault look first whether it came to be.
+
+    Raises:
+        FaultError: it did not, or nobody can tell.
+    """
+    for attempt in range(1, _SUBMIT_ATTEMPTS + 1):
+        try:
+            return await _create(endpoint, path, job_id)
+        except FaultError as fault:
+            if fault.kind not in ("transient", "throttled") or attempt == _SUBMIT_ATTEMPTS:
+                raise
+            await asyncio.sleep(max(fault.retry_after or 0.0, 0.5 * 2**attempt))
+        try:
+            if (found := await _find(client_of(endpoint), job_id)) is not None:
+                return found
+        except Exception as error:
+            raise fault_of(error, endpoint.key_variable) from None
+    raise AssertionError("the last attempt returns or raises")
 
 
 async def _create(endpoint: ModelEndpoint, path: Path, job_id: str) -> str:

@@ -23,12 +23,14 @@ class Batches:
         polls: how often a batch is asked about before it is finished.
         expire_after: lines after which a batch expires, None never.
         created: batches that were submitted.
+        offered: whether the server has batches at all.
     """
 
     def __init__(self, complete: Complete) -> None:
         self.polls = 1
         self.expire_after: int | None = None
         self.created = 0
+        self.offered = True
         self._complete = complete
         self._files: dict[str, bytes] = {}
         self._batches: dict[str, dict[str, Any]] = {}
@@ -38,6 +40,8 @@ class Batches:
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, bytes, dict[str, str]] | None:
         """Answer a request; None when it is for somebody else."""
+        if not self.offered:
+            return None
         match method, path.removeprefix("/v1/").split("/"):
             case "POST", ["files"]:
                 return _reply(self._upload(headers, body))

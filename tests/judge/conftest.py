@@ -80,7 +80,7 @@ class Bench:
 
     def ask(self, judge: SampleJudge, **fields: Any) -> None:
         """Let every tier ask this server. Waits are short, so that giving up is quick."""
-        models = {name: fields.pop(name) for name in ("budget", "redaction", "write_batch") if name in fields}
+        models = {name: fields.pop(name) for name in ("budget", "redaction", "write_batch", "fast") if name in fields}
         endpoint = {"model": "judge-1", "base_url": judge.base_url, "timeout_seconds": 5, "retry_seconds": 20}
         self.configure({"default": endpoint | fields, **models})
 

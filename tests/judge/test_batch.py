@@ -37,6 +37,9 @@ def test_a_backfill_in_a_batch_costs_half(bench: Any, judge: Any) -> None:
     )
     ((direct,),) = bench.query("SELECT count(*) FROM judge_answers WHERE batch_id IS NULL")
     assert batched == pytest.approx(in_batch * 10.0 / 1e6 / 2)
+    tables = ("judge_answers", "metric_values", "extraction_runs")
+    paid, on_values, in_ledger = (bench.query(f"SELECT sum(cost_usd) FROM {table}")[0][0] for table in tables)
+    assert [on_values, in_ledger] == pytest.approx([paid, paid]), "what a batch costs stands where other costs do"
     assert direct == 1, "one question was asked directly, to learn how the endpoint wants to be asked"
     bench.run()
     run(bench)
@@ -89,10 +92,9 @@ def test_a_crash_around_the_submission_neither_loses_nor_repeats(
     monkeypatch.setattr(BatchJobs, "keep", keep)
     assert judge.batches.created == (lost != "whole submission")
     run(bench)
-    run(bench)
     assert bench.states("empathy") == bench.states("topic") == {"ok": 15}
     assert judge.count.answered == 30
-    assert judge.batches.created == 1 + (lost == "whole submission") * 0
+    assert judge.batches.created == 1
 
 
 def test_a_budget_holds_for_batches(bench: Any, judge: Any) -> None:
@@ -103,11 +105,26 @@ def test_a_budget_holds_for_batches(bench: Any, judge: Any) -> None:
     assert judge.count.answered == 12
 
 
-def test_a_refused_key_fails_the_metric_in_one_line(bench: Any, serve: Serve) -> None:
-    judge = serve(faults=[Fault("key_revoked", times=None)])
-    start(bench, judge)
-    failures = [outcome.failure for outcome in run(bench).windows[0].outcomes]
-    assert failures == [None, None]
-    assert bench.query("SELECT count(*) FROM judge_batches") == [(0,)]
-    ((failure,), *_) = bench.query("SELECT failure FROM extraction_runs WHERE failure IS NOT NULL")
-    assert "refused the key" in failure
+def test_an_endpoint_that_refuses_says_so_in_one_line_and_the_others_go_on(bench: Any, serve: Serve) -> None:
+    revoked, healthy = serve(faults=[Fault("key_revoked", times=None)]), serve()
+    start(bench, revoked, fast={"model": "judge-2", "base_url": healthy.base_url})
+    bench.define(bench.score(), bench.label(model_tier="fast"))
+    report = run(bench)
+    assert [outcome.states for outcome in report.windows[0].outcomes] == [{"error": 15}, {"ok": 15}]
+    assert [failure for failure in report.progress.failures if "refused the key" in failure] == report.progress.failures
+    assert len(report.progress.failures) == 1
+    assert "refused the key" in bench.value("empathy")["error"]
+
+
+def test_a_server_without_batches_fails_alone(bench: Any, serve: Serve) -> None:
+    without, healthy = serve(), serve()
+    without.batches.offered = False
+    start(bench, without, fast={"model": "judge-2", "base_url": healthy.base_url})
+    bench.define(bench.score(), bench.label(model_tier="fast"))
+    report = run(bench)
+    assert report.windows[0].outcomes[1].states == {"ok": 15}
+    assert "took no batch" in report.progress.failures[0]
+    assert bench.query("SELECT count(*) FROM judge_batches WHERE finished_at IS NULL") == [(0,)]
+    bench.run()
+    assert bench.states("empathy") == {"ok": 15}, "asked directly, it answers"
+    assert without.count.answered == 15
