@@ -121,6 +121,16 @@ class Plans:
         except ValidationError:  # stored by a release whose definitions had other fields
             return None
 
+    def _version_read(self, ratio: Metric, key: str) -> str | None:
+        """The version of a metric that a past version of a ratio reads; None (the current one) for one in the catalog."""
+        if self.catalog.by_key.get(ratio.key) is ratio:
+            return None
+        rows = self.con.execute(
+            load_sql("pipeline.aggregate.sql", "read_version"),
+            {"workspace_id": self.workspace_id, "key": ratio.key, "version": ratio.version, "read_key": key},
+        ).fetchall()
+        return str(rows[0][0]) if rows else None
+
     def _add(self, metric: Metric) -> int:
         identity = (metric.key, metric.version)
         if identity in self._ids:
@@ -128,7 +138,9 @@ class Plans:
         definition = metric.definition
         sides = (definition.ratio_numerator_metric, definition.ratio_denominator_metric)
         numerator, denominator = sides if definition.aggregation == "ratio" else (None, None)
-        found = [self._find(key, None) for key in (numerator, denominator) if key is not None]
+        found = [
+            self._find(key, self._version_read(metric, key)) for key in (numerator, denominator) if key is not None
+        ]
         read = [metric for metric in found if metric is not None]
         ids = [self._add(metric) for metric in read] if len(read) == 2 else [None, None]
         self._ids[identity] = plan_id = len(self.plans)

@@ -32,6 +32,7 @@ def latest(
     granularity: Granularity | None = None,
     traffic: Traffic = "production",
     service_id: str | None = None,
+    as_known_at: datetime | None = None,
     limit: int = 100,
     offset: int = 0,
 ) -> list[Row]:
@@ -44,6 +45,7 @@ def latest(
         granularity: hour or day; else each metric's own `period_granularity`.
         traffic: `all` gives a row for each class, never their mixture.
         service_id: one service; else the rows over all services.
+        as_known_at: the rows as they stood at this instant, before later data or corrections.
         limit: rows at most.
         offset: rows to skip.
     """
@@ -56,6 +58,7 @@ def latest(
             "granularity": granularity,
             "traffic": traffic,
             "service_id": service_id,
+            "as_known_at": as_known_at,
             "limit": limit,
             "offset": offset,
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -93,6 +94,26 @@ def test_a_ratio_that_was_inactive_covers_the_hours_between(bench, metrics):
     bench.aggregate(*metrics)
     assert len(bench.periods("metric_key = 'failure_ratio' AND granularity = 'hour'")) == 2
     assert bench.aggregate(*metrics).metrics == ()
+
+
+def test_a_past_version_of_a_ratio_reads_what_it_read_then(bench, metrics):
+    failures, calls, ratio = metrics
+    edited = datetime(2026, 3, 11, tzinfo=UTC)
+    newer = [bench.metric("calls", "v2"), dataclasses.replace(ratio, version="v2")]
+    bench.define(failures)
+    bench.define(calls, ratio, until=edited)
+    bench.define(*newer, since=edited)
+    bench.put(
+        [
+            bench.value(1, key="failures", entity_id="a"),
+            bench.value(4, key="calls", entity_id="a"),
+            bench.value(100, key="calls", entity_id="a", definition_version="v2"),
+        ]
+    )
+    bench.aggregate(failures, calls, ratio)
+    bench.aggregate(failures, *newer, zone="Asia/Kolkata")
+    rows = bench.periods("metric_key = 'failure_ratio' AND granularity = 'day'")
+    assert {row["definition_version"]: row["value"] for row in rows} == {"v1": 0.25, "v2": 0.01}
 
 
 @pytest.fixture

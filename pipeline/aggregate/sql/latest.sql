@@ -1,5 +1,5 @@
 -- The newest period of each metric at the granularity that its definition asks for, or at the one that is given.
--- In two steps, so that only keys and starts of all periods are read, and whole rows of the newest ones.
+-- Both as they stood at $as_known_at; null is now. In two steps, so that only keys and starts of all periods are read, and whole rows of the newest ones.
 WITH wanted AS (
     SELECT
         key,
@@ -9,7 +9,8 @@ WITH wanted AS (
         ) AS granularity
     FROM metric_definitions
     WHERE workspace_id = $workspace_id
-        AND valid_to IS NULL
+        AND valid_from <= coalesce($as_known_at::TIMESTAMPTZ, TIMESTAMPTZ 'infinity')
+        AND (valid_to IS NULL OR valid_to > $as_known_at::TIMESTAMPTZ)
         AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], key))
 ),
 
@@ -20,7 +21,8 @@ newest AS (
         ON w.key = p.metric_key AND w.version = p.definition_version AND w.granularity = p.granularity
     WHERE p.workspace_id = $workspace_id
         AND p.category IS NULL
-        AND p.superseded_at IS NULL
+        AND ($as_known_at::TIMESTAMPTZ IS NULL OR p.computed_at <= $as_known_at::TIMESTAMPTZ)
+        AND (p.superseded_at IS NULL OR p.superseded_at > $as_known_at::TIMESTAMPTZ)
         AND ($traffic = 'all' OR p.traffic = $traffic)
         AND p.service_id IS NOT DISTINCT FROM $service_id
     GROUP BY ALL
@@ -36,7 +38,8 @@ SEMI JOIN newest AS n
     AND p.period_start = n.period_start
 WHERE p.workspace_id = $workspace_id
     AND p.category IS NULL
-    AND p.superseded_at IS NULL
+    AND ($as_known_at::TIMESTAMPTZ IS NULL OR p.computed_at <= $as_known_at::TIMESTAMPTZ)
+    AND (p.superseded_at IS NULL OR p.superseded_at > $as_known_at::TIMESTAMPTZ)
     AND p.service_id IS NOT DISTINCT FROM $service_id
 ORDER BY p.metric_key, p.traffic
 LIMIT $limit OFFSET $offset;
