@@ -90,6 +90,7 @@ def latest(
     service_id: str | None = None,
     run_id: str | None = None,
     session_id: str | None = None,
+    as_known_at: datetime | None = None,
     limit: int = 100,
     offset: int = 0,
 ) -> Call[Rows[MetricValue]]:

@@ -123,14 +123,16 @@ def change(value: float | None, before: float | None, goal: str) -> dict[str, An
     return {"delta": value - before, "direction": {1: "good", 0: "neutral", -1: "bad"}[sign * _GOAL[goal]]}
 
 
-def add_distributions(con: duckdb.DuckDBPyConnection, workspace_id: str, rows: Sequence[Row]) -> None:
-    """Give stored period rows their `distribution`: the category rows beside each summary row."""
+def add_distributions(
+    con: duckdb.DuckDBPyConnection, workspace_id: str, rows: Sequence[Row], as_known_at: datetime | None = None
+) -> None:
+    """Give stored period rows their `distribution`: the category rows beside each, as known at the same instant."""
     wanted = [row for row in rows if row["metric_type"] == "categorical"]
     if not wanted:
         return
     columns = ("metric_key", "definition_version", "traffic", "service_id", "granularity", "period_start")
     con.register("wanted", pa.Table.from_pylist([{name: row[name] for name in columns} for row in wanted]))
-    found = fetch_rows(con, load_sql(SQL, "distributions"), {"workspace_id": workspace_id})
+    found = fetch_rows(con, load_sql(SQL, "distributions"), {"workspace_id": workspace_id, "as_known_at": as_known_at})
     con.unregister("wanted")
     places = {tuple(row[name] for name in columns): row for row in wanted}
     for row in wanted:

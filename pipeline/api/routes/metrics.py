@@ -32,6 +32,7 @@ def list_metrics(
     filters: FiltersOf,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    as_known_at: Annotated[Moment | None, Query(description="Period rows as they stood at this instant.")] = None,
 ) -> MetricListResponse:
     """The most recent value of each metric.
 
@@ -39,8 +40,8 @@ def list_metrics(
     conversations, so it needs `scope=entity` or `scope=all`.
     """
     with service.read(request, response, caller) as con:
-        catalog = service.control.catalog(caller.workspace_id)
         rows: list[dict[str, object]] = []
+        before = 0
         if filters.aggregates:
             found = queries.latest(
                 con,
@@ -48,13 +49,18 @@ def list_metrics(
                 keys=caller.metric_list,
                 traffic=filters.source,
                 service_id=filters.service_id,
-                limit=offset + limit,
+                as_known_at=as_known_at,
+                limit=offset + limit,  # a row or two for each metric, however large the page's number is
             )
-            add_distributions(con, caller.workspace_id, found)
+            before = len(found)
+            found = found[offset:]
+            add_distributions(con, caller.workspace_id, found, as_known_at)
             rows += map(period_value, found)
-        if filters.entities:
-            rows += entity_rows(con, service, caller, catalog, filters, None, limit=offset + limit)
-    return MetricListResponse.model_validate({"metrics": rows[offset : offset + limit]})
+        if filters.entities and len(rows) < limit:
+            catalog = service.control.catalog(caller.workspace_id)
+            start, most = max(0, offset - before), limit - len(rows)
+            rows += entity_rows(con, service, caller, catalog, filters, None, limit=most, offset=start)
+    return MetricListResponse.model_validate({"metrics": rows})
 
 
 @router.get("/metrics/{metric_key}", operation_id="get-metric-values", responses=READ_ERRORS)
@@ -93,7 +99,7 @@ def get_metric(
                 as_known_at=as_known_at,
                 limit=limit,
             )
-            add_distributions(con, caller.workspace_id, found)
+            add_distributions(con, caller.workspace_id, found, as_known_at)
             rows += map(period_value, found)
         if filters.entities:
             catalog = service.control.catalog(caller.workspace_id)

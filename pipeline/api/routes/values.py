@@ -133,6 +133,7 @@ def entity_rows(
     key: str | None,
     *,
     limit: int,
+    offset: int = 0,
     dated: bool = True,
     date_from: datetime | None = None,
     date_to: datetime | None = None,
@@ -153,6 +154,7 @@ def entity_rows(
         date_from=date_from,
         date_to=date_to,
         limit=limit,
+        offset=offset,
     )
     definitions = {row["metric_key"]: catalog.get(row["metric_key"]).definition for row in rows}
     return [

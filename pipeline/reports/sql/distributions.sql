@@ -1,4 +1,4 @@
--- Category rows beside the summary rows in `wanted`, most frequent first.
+-- Category rows beside the summary rows in `wanted` as known at an instant (null: now), most frequent first.
 SELECT p.*
 FROM metric_periods AS p
 JOIN wanted AS w
@@ -10,5 +10,6 @@ JOIN wanted AS w
     AND p.period_start = w.period_start
 WHERE p.workspace_id = $workspace_id
     AND p.category IS NOT NULL
-    AND p.superseded_at IS NULL
+    AND ($as_known_at::TIMESTAMPTZ IS NULL OR p.computed_at <= $as_known_at::TIMESTAMPTZ)
+    AND (p.superseded_at IS NULL OR p.superseded_at > $as_known_at::TIMESTAMPTZ)
 ORDER BY p.value DESC NULLS LAST, p.category;
