@@ -52,6 +52,20 @@ class Caller:
         return None if self.metrics is None else sorted(self.metrics)
 
 
+class ServedStore(Store):
+    """A store whose reads share the server's reader: `Store.read` would see no new publication while another reads."""
+
+    def __init__(self, settings: Settings, reader: SnapshotReader) -> None:
+        super().__init__(settings)
+        self._reader = reader
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor on the newest snapshot."""
+        with self._reader.cursor() as (con, _):
+            yield con
+
+
 class Service:
     """The state of one running server.
 
@@ -63,7 +77,6 @@ class Service:
     def __init__(self, settings: Settings, *, single_user: bool) -> None:
         self.settings = settings
         self.single_user = single_user
-        self.store = Store(settings.model_copy(update={"lock_seconds": settings.serve.lock_seconds}))
         self.control = ControlReader(settings)
         limits: dict[str, str | bool | int] = {
             "threads": settings.threads,
@@ -71,6 +84,7 @@ class Service:
             "enable_external_access": False,
         }
         self.data = SnapshotReader(settings.snapshot_path, limits)
+        self.store = self.store_of(settings.workspace_id)
         walled: dict[str, str | bool | int] = {
             "threads": 1,
             "memory_limit": settings.serve.sql_memory,
@@ -83,6 +97,11 @@ class Service:
         self._used: dict[str, datetime] = {}
         self._taken: dict[str, tuple[int, int]] = {}
         self._used_lock = threading.Lock()
+
+    def store_of(self, workspace_id: str) -> Store:
+        """The store of one workspace."""
+        changes = {"workspace_id": workspace_id, "lock_seconds": self.settings.serve.lock_seconds}
+        return ServedStore(self.settings.model_copy(update=changes), self.data)
 
     @contextmanager
     def read(self, request: Request, response: Response, caller: Caller) -> Iterator[duckdb.DuckDBPyConnection]:

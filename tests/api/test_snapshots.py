@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
-from api_server import Server, serving, start
+from api_server import Server, conversation, insert, serving, start
 
 
 def test_no_failed_and_no_torn_read(tmp_path: Path) -> None:
@@ -45,3 +45,24 @@ def test_no_failed_and_no_torn_read(tmp_path: Path) -> None:
         assert len(seen) > 5  # readers saw publications come
         (row, *_) = client.get("/metrics").json()["metrics"]
         assert row["value"] == 50.0
+
+
+def test_an_evaluation_reads_the_newest_publication_while_others_read_an_older_one(server: Server) -> None:
+    judged = {
+        "key": "empathy",
+        "name": "Empathy",
+        "metric_type": "numerical",
+        "source": "call_intelligence",
+        "event_types": ["call_intelligence.row"],
+        "extraction_mode": "ai_query",
+        "model_tier": "fast",
+        "ai_query_prompt": "How kind?",
+        "aggregation": "avg",
+    }
+    with server.client("owner") as owner, server.store.read():  # a reader of the same process that stays
+        assert owner.put("/settings/metrics", json={"definitions": [judged]}).status_code == 200
+        with server.store.transaction() as con:
+            insert(con, "conversations", [conversation("just-now")])
+        server.store.publish()
+        answer = owner.post("/metrics/empathy/evaluate", json={"subject_id": "just-now"})
+    assert answer.status_code == 503, answer.text  # it was found; there is only no model to ask

@@ -13,7 +13,6 @@ from pipeline.api.rows import conversation_value
 from pipeline.errors import EvaluationFailedError, UnknownConversationError
 from pipeline.extract.on_demand import Evaluation, evaluate_now
 from pipeline.reports.conversations import read_conversation
-from pipeline.store import Store
 
 router = workspace_router("metrics")
 
@@ -43,11 +42,12 @@ def evaluate_metric(
         raise UnknownConversationError(
             f"The conversation changed after {body.as_of.isoformat()}; what it looked like then is not kept."
         )
-    store = Store(service.settings.model_copy(update={"workspace_id": caller.workspace_id}))
+    store = service.store_of(caller.workspace_id)
     catalog = service.control.catalog(caller.workspace_id)
     (found,) = evaluate_now(store, catalog, service.settings, metric.key, [row["conversation_id"]])
     if found.status == "error":
-        raise EvaluationFailedError(f"The model gave no usable answer about this conversation ({found.error}).")
+        why = f" ({found.error})" if caller.transcripts else ""  # it may quote the model, which may quote the call
+        raise EvaluationFailedError(f"The model gave no usable answer about this conversation{why}.")
     now = datetime.now(UTC)
     value = conversation_value(
         {
