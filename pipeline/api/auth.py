@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import Depends, HTTPException, Request, Security
@@ -13,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pipeline.api.service import Caller, Service
 from pipeline.workspace.keys import ROLES, Access, Role, find_key
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _BEARER = HTTPBearer(
     auto_error=False,
@@ -52,9 +53,13 @@ def _identify(
 ) -> tuple[Caller, str, int]:
     limit = service.settings.serve.requests_per_minute
     if credentials is None and service.single_user:
-        host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
-        if host.lower() not in LOOPBACK_NAMES:  # a web page that made its own name point here
+        if (
+            _host_of(f"//{request.headers.get('host', '')}") not in LOOPBACK_NAMES
+        ):  # a web page that made its own name point here
             raise HTTPException(401, "Single-user mode answers only requests addressed to localhost.", _challenge())
+        origin = request.headers.get("origin")
+        if origin is not None and _host_of(origin) not in LOOPBACK_NAMES:  # a page that makes its reader's browser ask
+            raise HTTPException(401, "Single-user mode answers no requests of web pages from elsewhere.", _challenge())
         return Caller(service.settings.workspace_id, "local", "owner"), "local", 60_000
     now = datetime.now(UTC)
     control = service.control.current()
@@ -73,6 +78,13 @@ def _identify(
         key.transcripts and allowed.transcripts,
     )
     return caller, key.key_id, key.requests_per_minute or limit
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _challenge() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -266,3 +267,9 @@ def test_single_user_mode_needs_no_key_but_a_local_name(tmp_path: Path) -> None:
         assert client.get(f"{url}/v1/{THEIRS}/metrics").status_code == 404
         plain = client.put("/settings/metrics", content='{"definitions": []}', headers={"Content-Type": "text/plain"})
         assert plain.status_code == 422  # what a web page may send without asking
+        event = json.dumps({"event_id": "1", "event_type": "agent.turn", "occurred_at": NOW.isoformat()})
+        for origin, status in (("https://evil.example", 401), ("null", 401), ("http://[", 401), (url, 202)):
+            headers = {"Content-Type": "text/plain", "Origin": origin}
+            assert client.post("/events", content=event, headers=headers).status_code == status
+        for host, status in (("localhost", 200), ("[::1]:8000", 200), ("[::1]", 200), ("localhost.evil.example", 401)):
+            assert client.get("/metrics", headers={"Host": host}).status_code == status
