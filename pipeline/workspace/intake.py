@@ -106,8 +106,11 @@ class Intake:
         for index, event in enumerate(events):
             if problems := self._problems(event, now):
                 refused.append(Refused(index, problems))
-            else:
+                continue
+            try:
                 lines.append(orjson.dumps(event))
+            except TypeError:  # all else that it cannot write did not come out of JSON
+                refused.append(Refused(index, (((), "nested too deeply; 250 levels are the limit"),)))
         if lines:
             self._writer.append(b"\n".join(lines) + b"\n")
         return refused

@@ -130,6 +130,22 @@ def test_bodies_that_are_no_json_are_refused(client: httpx2.Client, body: bytes)
         assert answer.json()["detail"]
 
 
+def test_an_event_nested_too_deeply_does_not_cost_its_neighbours(client: httpx2.Client) -> None:
+    one = {"event_id": "flat", "event_type": "agent.turn", "occurred_at": "2026-04-28T21:11:42Z"}
+    flat = json.dumps(one)
+    for depth in (260, 1000):
+        deep = flat[:-1] + ', "data": ' + '{"a":' * depth + "1" + "}" * depth + "}"
+        answer = client.post("/events", content=f"[{deep}, {flat}]", headers={"Content-Type": "application/json"})
+        assert answer.status_code == 202, answer.text
+        assert (answer.json()["accepted"], [each["index"] for each in answer.json()["refused"]]) == (1, [0])
+
+
+def test_a_filter_nested_too_deeply_is_refused(client: httpx2.Client) -> None:
+    for depth in (9, 100, 600):
+        text = '{"or":[' * depth + '{"metric":"from_file","op":"exists","value":true}' + "]}" * depth
+        assert client.get("/conversations", params={"filter": text}).status_code == 422
+
+
 def test_what_stands_in_a_path_or_query_is_only_text(client: httpx2.Client) -> None:
     for path in (
         "/metrics?service_id=' OR 1=1 --",
