@@ -122,7 +122,7 @@ class Plans:
             return None
 
     def _version_read(self, ratio: Metric, key: str) -> str | None:
-        """The version of a metric that a past version of a ratio reads; None (the current one) for one in the catalog."""
+        """The version of a metric that a past version of a ratio reads; None: the current one."""
         if self.catalog.by_key.get(ratio.key) is ratio:
             return None
         rows = self.con.execute(
