@@ -10,10 +10,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-from pipeline.errors import SourceError
+from pipeline.errors import MetricStoreError, SourceError
 
 _BUFFER = 1 << 16
 _ZIP = b"PK\x03\x04"
@@ -30,6 +31,20 @@ UNREADABLE = (
     RuntimeError,
 )
 """What the standard library raises for damaged, encrypted or unknown packing (gzip and bz2 raise OSError)."""
+
+
+@contextmanager
+def foreign_errors() -> Iterator[None]:
+    """Turn what no one listed into a SourceError: libraries of file systems and formats raise classes of their own.
+
+    Their message is not repeated, since it may hold a signed URL.
+    """
+    try:
+        yield
+    except (MetricStoreError, OSError, *UNREADABLE):
+        raise
+    except Exception as error:  # one bad file must not cost the run
+        raise SourceError(f"it cannot be read: {type(error).__name__}") from None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.errors import SourceError
+from pipeline.ingest.containers import foreign_errors, message
 
 _UNFINISHED = (".tmp", ".partial", ".part", ".crdownload", ".swp")
 _VERSION_KEYS = (
@@ -55,7 +56,12 @@ class SourceFile:
 
         Raises:
             OSError: the file is gone or may not be read.
+            SourceError: its file system failed in another way.
         """
+        with foreign_errors():
+            return self._fingerprint()
+
+    def _fingerprint(self) -> str:
         info = self.filesystem.info(self.path)
         version = next((str(info[key]) for key in _VERSION_KEYS if info.get(key) is not None), None)
         if version is not None:
@@ -96,7 +102,9 @@ def _below(url: str) -> Iterator[SourceFile]:
     except PermissionError:
         raise SourceError(f"No permission to read {shown}. Grant it to this user, then run again.") from None
     except (OSError, ValueError, ImportError) as error:
-        raise SourceError(f"{shown} cannot be listed: {str(error).splitlines()[0] or type(error).__name__}") from None
+        raise SourceError(f"{shown} cannot be listed: {message(error)}") from None
+    except Exception as error:  # libraries of file systems raise classes of their own; their text may hold a signed URL
+        raise SourceError(f"{shown} cannot be listed: {type(error).__name__}") from None
 
 
 def _local(root: str, filesystem: LocalFileSystem) -> Iterator[SourceFile]:

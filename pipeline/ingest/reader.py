@@ -11,7 +11,7 @@ import orjson
 
 from pipeline.errors import SourceError
 from pipeline.ingest.cloudevents import CLOUDEVENTS
-from pipeline.ingest.containers import UNREADABLE, Member, message, open_members
+from pipeline.ingest.containers import UNREADABLE, Member, foreign_errors, message, open_members
 from pipeline.ingest.files import SourceFile, hidden
 from pipeline.ingest.mapping import CompiledMapping, Refused
 from pipeline.ingest.records import Record, format_of, read_records
@@ -58,7 +58,7 @@ def read_file(file: SourceFile, mapping: CompiledMapping | None, max_bytes: int)
         SourceError: it is damaged, or no mapping is for it; what was yielded before is good.
         OSError: the file system failed.
     """
-    with file.open() as stream:
+    with foreign_errors(), file.open() as stream:
         for member in open_members(stream, file.url):
             if member.name is None:
                 yield from _read_member(file, mapping, member, max_bytes)

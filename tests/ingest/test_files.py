@@ -14,6 +14,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline.errors import DefinitionError, SourceError
 from pipeline.ingest import ingest
@@ -231,3 +232,30 @@ def test_credentials_in_a_url_reach_neither_the_store_nor_a_message() -> None:
     assert shown.startswith("https://host:8443/a/b.ndjson")
     other = without_credentials("https://user:secret@host:8443/a/b.ndjson?X-Signature=other")
     assert other != shown
+
+
+class ForeignError(Exception):
+    """What a library raises that derives its errors from nothing of Python's."""
+
+
+class FailingFileSystem(MemoryFileSystem):
+    """Breaks as HTTP does: with a class of its own, and the signed URL in the message."""
+
+    def _open(self, path: str, *args: Any, **options: Any) -> Any:
+        if path.endswith("bad.ndjson") and options["mode"] == "rb":
+            raise ForeignError("403, url='https://host/bad.ndjson?signature=secret'")
+        return super()._open(path, *args, **options)
+
+
+def test_a_remote_file_whose_library_has_errors_of_its_own_fails_alone(pipe: Any, turns: Any) -> None:
+    fsspec.register_implementation("memory", FailingFileSystem, clobber=True)
+    memory = fsspec.filesystem("memory")
+    try:
+        for name in ("bad", "good"):
+            memory.pipe(f"/foreign/{name}.ndjson", b"\n".join(json.dumps(turn).encode() for turn in turns("a")))
+        report = pipe.ingest("memory://foreign")
+    finally:
+        memory.rm("/foreign", recursive=True)
+        fsspec.register_implementation("memory", MemoryFileSystem, clobber=True)
+    assert [file.failure for file in report.files] == ["it cannot be read: ForeignError", None]
+    assert report.event_count == len(turns("a"))
