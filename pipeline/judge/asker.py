@@ -88,7 +88,7 @@ class Asker:
                     seen = fault
                 else:
                     self._answered(used)
-                    await self._record(request, answer)
+                    await self._keep(request, answer)
                     paid += 1
                     if answer.outcome in _USABLE or paid >= CONTENT_ATTEMPTS:
                         return answer
@@ -115,6 +115,13 @@ class Asker:
                     self._broken = f"{self.endpoint.model} at {self.endpoint.base_url} does not answer: {seen}."
                 return Failure(f"Gave up after {spent:.0f} s: {seen}.", endpoint=self._broken is not None)
             await asyncio.sleep(delay)
+
+    async def _keep(self, request: Request, answer: Received) -> None:
+        try:
+            await self._record(request, answer)
+        except Exception:
+            self._broken = "Answers cannot be stored."  # those who wait for a place must not pay for more
+            raise
 
     def _answered(self, used: Capability) -> None:
         self._failing_since = None

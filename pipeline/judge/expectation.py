@@ -17,14 +17,15 @@ PLAUSIBLE = 1e15
 """Numbers beyond this are out of range even where a definition gives none: above it doubles are no longer whole."""
 
 Value = float | str | bool | tuple[str, ...]
-_NUMBER = re.compile(r"(?<![\w.,])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?(?![\d,]*\d)")
+_NUMBER = re.compile(r"(?<![\w.,])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?(?![\d,]*\d|\.\d)")
 _OUT_OF = re.compile(r"\s*(?:/|out of|of)\s*([\d.]+)\b", re.IGNORECASE)
 _YES = frozenset({"true", "yes", "y"})
 _NO = frozenset({"false", "no", "n"})
 _MAX_TEXT = 2000
 _CLAUSE = re.compile("[,.;:!\n\u2014-]")
+_BUT = re.compile(r"^(?:but|and|or) ")
 _MARKS = " \t\n\"'`*.:;,!()[]\u201c\u201d\u2018\u2019\u00ab\u00bb"
-_NOT = re.compile(r"\b(?:not|no|never|neither|nor)\b|n't\b", re.IGNORECASE)
+_NOT = re.compile(r"\b(?:not|no|never|neither|nor)\b|n['\u2019]t\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Expectation:
     def read_text(self, text: str) -> Reading:
         """A value out of a plain answer such as `7`, `Yes.` or `The label is billing`."""
         if self.kind == "labels":
-            named = self._mentioned(text)
+            named = [] if _NOT.search(text) else self._mentioned(text)
             return self._within(named) if named else self._read_labels(re.split(r"[,;\n]", text))
         reading = self.read(text)
         if reading.status == "wrong_type":
@@ -130,10 +131,11 @@ class Expectation:
             return _wrong("true or false", found)
         yes = _YES | ({_plain(self.true_label)} if self.true_label else set())
         no = _NO | ({_plain(self.false_label)} if self.false_label else set())
-        first = _plain(_CLAUSE.split(found.strip().lstrip(_MARKS), maxsplit=1)[0])
-        for words in (_plain(found), first):
-            if (words in yes) != (words in no):
-                return Reading("ok", words in yes)
+        clauses = [_BUT.sub("", _plain(clause)) for clause in _CLAUSE.split(found.strip().lstrip(_MARKS))]
+        if not (yes & set(clauses) and no & set(clauses)):  # `No, but yes` is neither
+            for words in (_plain(found), clauses[0]):
+                if (words in yes) != (words in no):
+                    return Reading("ok", words in yes)
         return _wrong("true or false", found)
 
     def _read_label(self, found: str) -> Reading:
@@ -186,7 +188,7 @@ def labels_of(given: tuple[str | Label, ...]) -> tuple[Label, ...]:
 
 def _number_in(text: str, maximum: float | None) -> float | None:
     """The one number in a text. `7/10` and `7 out of 10` are 7 when 10 is the greatest number allowed."""
-    plain = text.strip().strip("*`\"'")
+    plain = text.strip().strip("*`\"'").replace("\u2212", "-")
     if plain.casefold() in ("nan", "inf", "-inf", "infinity", "-infinity"):
         return float(plain)
     matches = list(_NUMBER.finditer(plain))

@@ -42,6 +42,8 @@ class Answer:
 def parse_answer(raw: str, form: Form) -> Answer | None:
     """Read a raw answer; None when it is malformed: JSON was begun and cannot be read."""
     text = _THOUGHTS.sub("", raw).strip()
+    if text.startswith("<think"):  # it never came to an answer
+        return None
     for body in _candidates(text):
         if not isinstance(body, dict):
             return Answer(body)

@@ -63,9 +63,9 @@ class Writer:
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._failed or self._unwritten < self._capacity)
-            self._raise()
             self._unwritten += 1
-            self._arrived.append(arrived)
+            self._arrived.append(arrived)  # after a failure too: it is paid for, and there is a last chance
+            self._raise()
         if 2 * len(self._arrived) >= self._capacity:
             self._due.set()
 

@@ -181,3 +181,15 @@ def test_the_rate_limit_of_the_settings_is_kept(bench: Any, serve: Serve) -> Non
     report = bench.run()
     assert bench.states("empathy") == {"ok": 80}
     assert report.seconds >= (80 - 60) / 10, "60 at once, then 10 a second"
+
+
+def test_the_token_limit_of_the_settings_is_kept(bench: Any, serve: Serve) -> None:
+    """A tenth of a minute's tokens is sent at once, the rest as they come back."""
+    judge = serve()
+    bench.ask(judge, tokens_per_minute=1_200_000, max_output_tokens=4096)
+    bench.define(bench.score())
+    bench.talk(40)
+    report = bench.run()
+    assert bench.states("empathy") == {"ok": 40}
+    assert judge.count.answered == 40
+    assert report.seconds >= (40 * 4096 - 120_000) / 20_000, "120,000 at once, then 20,000 a second"

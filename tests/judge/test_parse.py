@@ -18,6 +18,7 @@ from pipeline.judge.parse import parse_answer, read_single
 SCORE = Expectation("number", minimum=1, maximum=10)
 TOPICS = ("billing", "billing dispute", "other")
 TOPIC = Expectation("label", labels=tuple(Label(label=label) for label in TOPICS))
+TAGS = Expectation("labels", labels=TOPIC.labels)
 FLAG = Expectation("boolean", true_label="Disclosed", false_label="Not disclosed")
 
 
@@ -45,6 +46,12 @@ def shaped(value: Any, **fields: Any) -> str:
         (f"Here it is:\n```json\n{shaped(7)}\n```", SCORE, ("ok", 7.0)),
         (f"<think>maybe {{8}}?</think>{shaped(7)}", SCORE, ("ok", 7.0)),
         (f"Sure! {shaped('7')} Anything else?", SCORE, ("ok", 7.0)),
+        ("10 out of 10", SCORE, ("ok", 10.0)),
+        ("-1", SCORE, ("out_of_range", None)),
+        ("\u22123", Expectation("number"), ("ok", -3.0)),
+        ("1.234.567", Expectation("number"), ("parse_error", None)),
+        ("7/5", SCORE, ("parse_error", None)),
+        ("<think>it could be 5", SCORE, ("malformed", None)),
         ("between 6 and 8", SCORE, ("parse_error", None)),
         ("good", SCORE, ("parse_error", None)),
         (shaped("good"), SCORE, ("wrong_type", None)),
@@ -60,6 +67,12 @@ def shaped(value: Any, **fields: Any) -> str:
         (shaped(7)[:-20], SCORE, ("malformed", None)),
         ('{"applicability": "answered", "evidence": [{"turn": 1, "quote": "x"}], "val', SCORE, ("malformed", None)),
         ("Yes.", FLAG, ("ok", True)),
+        ("Not true", FLAG, ("parse_error", None)),
+        ("yes and no", FLAG, ("parse_error", None)),
+        ("No, but yes", FLAG, ("parse_error", None)),
+        ("Yes, there was no delay", FLAG, ("ok", True)),
+        ("It isn\u2019t billing", TOPIC, ("unknown_category", None)),
+        ("billing but not other", TAGS, ("unknown_category", None)),
         ("No, because nobody said so", FLAG, ("ok", False)),
         ("NOT DISCLOSED", FLAG, ("ok", False)),
         (shaped("true"), FLAG, ("ok", True)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.errors import StoreUnavailableError
 from pipeline.sample.judge_server import SampleJudge
 from pipeline.window import Window
 
@@ -242,6 +244,34 @@ def test_an_interrupt_keeps_every_finished_answer(bench: Any, serve: Serve) -> N
     bench.run()
     assert bench.states("empathy") == {"ok": 100}
     assert judge.count.answered == first + 100 - kept
+
+
+def test_a_full_disk_stops_the_run_and_repeats_only_what_was_not_stored(bench: Any, serve: Serve) -> None:
+    """A limit of the size of files stands in for the disk."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_the_disk_halfway() -> float:
+        if judge.count.answered == 60:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1, unlimited[1]))
+        return 0.0
+
+    judge = serve(latency=fill_the_disk_halfway)
+    bench.ask(judge, max_concurrency=4, write_batch=16)
+    bench.define(bench.score())
+    bench.talk(120)
+    try:
+        with pytest.raises(StoreUnavailableError):
+            bench.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    paid = judge.count.answered
+    assert paid < 120, "nothing more is asked than can be stored"
+    ((stored,),) = bench.query("SELECT count(*) FROM judge_answers")
+    assert paid - stored <= 4 + 16
+    judge.count.answered = 61  # so that the disk stays as it is
+    bench.run()
+    assert bench.states("empathy") == {"ok": 120}
+    assert judge.count.answered - 61 == 120 - stored
 
 
 KILLED = """
