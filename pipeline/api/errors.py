@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -91,6 +92,10 @@ class InvalidError(UserError):
         super().__init__("; ".join(message for _, message in problems))
 
 
+EXPECTED = (NotModifiedError, KnownAnswerError, RequestValidationError, HTTPException, MetricStoreError)
+"""What has an answer of its own; anything else is a bug."""
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every exception in the shapes above."""
     app.add_exception_handler(NotModifiedError, _not_modified)
@@ -98,7 +103,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(MetricStoreError, _ours)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(Exception, unexpected)
 
 
 def _not_modified(_: Request, error: Exception) -> Response:
@@ -143,16 +148,18 @@ def _ours(request: Request, error: Exception) -> Response:
         return _unprocessable([(place, message, "value_error") for place, message in error.problems])
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), None)
     if status is None:
-        return _unexpected(request, error)
+        return unexpected(request, error)
     if status == 422:
         return _unprocessable([((), str(error), "value_error")])
     headers = {"Retry-After": _RETRY_AFTER} if status in (502, 503) else None
     return JSONResponse({"detail": str(error)}, status, headers)
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
+def unexpected(request: Request, error: Exception) -> Response:
+    """500, with the place of the fault in the log. Not its message: it may quote a transcript."""
     number = secrets.token_hex(4)
-    _LOG.error("%s %s failed (%s)", request.method, request.url.path, number, exc_info=error)
+    places = "".join(traceback.format_tb(error.__traceback__))
+    _LOG.error("%s %s failed (%s): %s\n%s", request.method, request.url.path, number, type(error).__name__, places)
     return JSONResponse({"detail": f"This is a bug. The server's log describes it under {number}."}, 500)
 
 

@@ -10,6 +10,8 @@ import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.routing import APIRoute
 
+from pipeline.api.errors import EXPECTED, unexpected
+
 
 class _JsonRequest(Request):
     """No NaN, no broken UTF-8, no lone surrogates, no bottomless nesting."""
@@ -23,7 +25,12 @@ class _StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            response = await handle(_JsonRequest(request.scope, request.receive))
+            try:
+                response = await handle(_JsonRequest(request.scope, request.receive))
+            except EXPECTED:
+                raise
+            except Exception as error:  # answered here: what leaves a route is logged by the server, message and all
+                return unexpected(request, error)
             etag = getattr(request.state, "etag", None)  # set where an answer depends on nothing but its ETag
             if etag is not None and response.status_code == 200:
                 request.app.state.service.answers.put(etag, bytes(response.body))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-from api_server import OURS, Server, serving
+from api_server import OURS, Server, conversation, insert, serving
 
 REFUSED_SQL = {
     "two statements": "SELECT 1; SELECT 2",
@@ -183,3 +184,18 @@ def test_no_failure_shows_the_inside_of_the_server(server: Server, client: httpx
         text = json.dumps(answer.json())
         assert "Traceback" not in text
         assert str(server.settings.home) not in text
+
+
+def test_a_bug_is_logged_without_what_was_said(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with server.store.transaction() as con:
+        insert(con, "conversations", [conversation("broken", intelligence='"secret words"')])
+    server.store.publish()
+    logging.getLogger("uvicorn.error").addHandler(caplog.handler)
+    try:
+        with server.client("owner") as owner:
+            answer = owner.get("/conversations/broken")
+    finally:
+        logging.getLogger("uvicorn.error").removeHandler(caplog.handler)
+    assert answer.status_code == 500
+    assert answer.json()["detail"].split()[-1] in caplog.text.replace(")", ".")
+    assert "secret words" not in answer.text + caplog.text
