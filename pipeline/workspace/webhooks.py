@@ -38,6 +38,8 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 _WAITS = tuple(timedelta(seconds=seconds) for seconds in (15, 60, 300, 1800, 7200, 21600, 43200))
 _TIMEOUT = httpx2.Timeout(10.0)
 _AT_ONCE = 100
+_GATEWAYS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
+"""IPv6 networks with an IPv4 address inside, which may be a private one (NAT64, 6to4)."""
 
 
 @dataclass(frozen=True)
@@ -226,11 +228,15 @@ def _addresses(settings: Settings, url: str) -> list[str]:
     except (OSError, UnicodeError):
         raise UserError(f"The webhook's host {host} does not resolve.") from None
     addresses = [str(address[0]) for *_, address in found]
-    if host not in settings.serve.webhook_hosts:
-        private = [address for address in addresses if not ipaddress.ip_address(address).is_global]
-        if private:
-            raise UserError(f"The webhook's host {host} is in a private network; add it to serve.webhook_hosts.")
+    if host not in settings.serve.webhook_hosts and not all(map(_is_public, addresses)):
+        raise UserError(f"The webhook's host {host} is in a private network; add it to serve.webhook_hosts.")
     return addresses
+
+
+def _is_public(text: str) -> bool:
+    address = ipaddress.ip_address(text)
+    gateways = any(address in network for network in _GATEWAYS if network.version == address.version)
+    return address.is_global and not address.is_multicast and not gateways
 
 
 def _secret(settings: Settings, webhook_id: str) -> bytes:
