@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.catalog.catalog import Catalog
@@ -38,6 +39,7 @@ class ControlReader:
         self._control: Control | None = None
         self._files = 0
         self._files_seen_at = -_FILES_SECONDS
+        self.files_changed_at = datetime.min.replace(tzinfo=UTC)
 
     def current(self) -> Control:
         """The newest publication.
@@ -75,8 +77,10 @@ class ControlReader:
     def files(self) -> int:
         """A number that changes when a definition file does."""
         if time.monotonic() - self._files_seen_at > _FILES_SECONDS:
-            self._files = hash(tuple(_stamps(self._settings.definitions) + _stamps(builtin_definitions())))
-            self._files_seen_at = time.monotonic()
+            files = hash(tuple(_stamps(self._settings.definitions) + _stamps(builtin_definitions())))
+            if files != self._files and self._files:  # the first look finds no change
+                self.files_changed_at = datetime.now(UTC)
+            self._files, self._files_seen_at = files, time.monotonic()
         return self._files
 
 

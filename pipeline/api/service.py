@@ -107,6 +107,8 @@ class Service:
     def read(self, request: Request, response: Response, caller: Caller) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor on the newest snapshot, unless the answer that it would give is known.
 
+        Definitions are looked up inside the block: never older than the ETag under which the answer is held.
+
         Raises:
             NotModifiedError: the client has the answer: the request's ETag or date is that of this snapshot.
             KnownAnswerError: the server has it.
@@ -115,8 +117,10 @@ class Service:
         with self.data.cursor() as (con, generation):
             control = self.control.current()
             # Answers also depend on the definitions, and some on how many days have passed.
-            parts = (generation.token, control.generation.token, self.control.files(), floor_hour(datetime.now(UTC)))
-            changed_at = max(generation.published_at, control.generation.published_at)
+            hour = floor_hour(datetime.now(UTC))
+            parts = (generation.token, control.generation.token, self.control.files(), hour)
+            published_at = max(generation.published_at, control.generation.published_at)
+            changed_at = max(published_at, self.control.files_changed_at, hour)
             etag = mark_fresh(request, response, caller, parts, changed_at)
             if (body := self.answers.get(etag)) is not None:
                 raise KnownAnswerError(body, response.headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -238,3 +239,17 @@ def test_what_cannot_be_asked_is_refused_with_a_reason(viewer: httpx2.Client, pa
 def test_a_workspace_id_that_is_no_uuid_is_422(server: Server) -> None:
     with server.client() as client:
         assert client.get(f"{server.url}/v1/not-a-uuid/metrics").status_code == 422
+
+
+def test_a_changed_file_is_seen_by_those_who_ask_by_date(server: Server, viewer: httpx2.Client) -> None:
+    path = server.settings.definitions / "metrics" / "custom" / "file.yaml"
+    text = path.read_text()
+    before = viewer.get("/metrics/catalog").headers["last-modified"]
+    try:
+        path.write_text(text.replace("From a file", "Renamed"))
+        deadline = time.monotonic() + 30
+        while (answer := viewer.get("/metrics/catalog", headers={"If-Modified-Since": before})).status_code == 304:
+            assert time.monotonic() < deadline
+        assert "Renamed" in answer.text
+    finally:
+        path.write_text(text)

@@ -83,8 +83,8 @@ def get_metric(
 ) -> MetricListResponse:
     """Period rows of one metric (and values of its conversations, by scope), newest first."""
     check_range(date_from, date_to)
-    metric = visible_metric(service, caller, metric_key)
     with service.read(request, response, caller) as con:
+        metric = visible_metric(service, caller, metric_key)
         rows: list[dict[str, object]] = []
         if filters.aggregates and has_run(con, caller.workspace_id, metric.key):
             found = queries.history(
@@ -130,11 +130,11 @@ def get_trend(
     `delta` is the change against the row before, `direction` what it means given the metric's goal. Longer periods are
     merged from parts, never averaged from averages. With `scope=entity`, the values of single conversations.
     """
-    metric = visible_metric(service, caller, metric_key)
     settings = service.settings
     zone = settings.zone if timezone is None else _zone(timezone)
     now = datetime.now(UTC)
     with service.read(request, response, caller) as con:
+        metric = visible_metric(service, caller, metric_key)
         rows: list[dict[str, object]] = []
         spans = spans_until(now, days, granularity, zone)
         if filters.aggregates and has_run(con, caller.workspace_id, metric.key):

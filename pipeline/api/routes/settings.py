@@ -124,7 +124,8 @@ def get_catalog(caller: Viewer, service: ServiceOf, request: Request, response: 
 def _mark(service: Service, request: Request, response: Response, caller: Caller, revision: int) -> None:
     generation = service.control.current().generation
     parts = (generation.token, service.control.files())
-    mark_fresh(request, response, caller, parts, generation.published_at, f"{revision}-")
+    changed_at = max(generation.published_at, service.control.files_changed_at)
+    mark_fresh(request, response, caller, parts, changed_at, f"{revision}-")
 
 
 def _change(

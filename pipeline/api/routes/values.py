@@ -45,13 +45,13 @@ def get_breakdown(
     is a ratio of sums has no such values: 422, and its period rows say what can be said.
     """
     check_range(date_from, date_to)
-    metric = visible_metric(service, caller, metric_key)
     end = date_to or floor_hour(datetime.now(UTC)) + HOUR
     try:
         start = date_from or end - timedelta(days=30)
     except OverflowError:
         raise InvalidError([(("query", "date_to"), "outside of what can be computed")]) from None
     with service.read(request, response, caller) as con:
+        metric = visible_metric(service, caller, metric_key)
         rows = from_values(
             con, caller.workspace_id, metric, [(start, end)], by=by, traffic=source, service_id=service_id
         )
@@ -83,8 +83,8 @@ def list_single_values(
 ) -> SingleValuesResponse:
     """The outcome for each conversation, with reasoning and evidence, newest first."""
     check_range(date_from, date_to)
-    metric = visible_metric(service, caller, metric_key)
     with service.read(request, response, caller) as con:
+        metric = visible_metric(service, caller, metric_key)
         rows = single_values(
             con,
             caller.workspace_id,
