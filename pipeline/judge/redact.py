@@ -18,11 +18,11 @@ from pipeline.judge.paths import find
 from pipeline.settings_models import Redaction
 
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_CARD = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w])")
+_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 _PHONE = re.compile(
-    r"(?<![\w.])(?:\+\d[\d ().-]{5,22}\d|\(?\d{2,4}\)?(?:[ .-]\(?\d{2,4}\)?){2,5}|\d{3}[.-]\d{4})(?![\w])"
+    r"(?<![\w.])(?:\+\d[\d ().-]{5,22}\d|\(?\d{1,4}\)?(?:[ .-]\(?\d{2,4}\)?){2,5}|\d{3}[.-]\d{4})(?![\w])"
 )
-_DATE = re.compile(r"\d{4}[-.]\d{1,2}[-.]\d{1,2}|\d{1,2}[-.]\d{1,2}[-.]\d{4}")
+_DATE = re.compile(r"(?:\d{4}[-.]\d{1,2}[-.]\d{1,2}|\d{1,2}[-.]\d{1,2}[-.]\d{4})(?: \d{1,2})?")  # and its hour
 _MIN_NAME = 2
 
 Redactor = Callable[[str], str]
@@ -71,7 +71,8 @@ def _names(fields: Iterable[str], conversation: Conversation) -> re.Pattern[str]
     kept = sorted((word for word in words if len(word) >= _MIN_NAME), key=len, reverse=True)
     if not kept:
         return None
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, kept))})(?!\w)", re.IGNORECASE)
+    written = "|".join(re.escape(word).replace("'", "['\u2019]") for word in kept)
+    return re.compile(rf"(?<!\w)(?:{written})(?!\w)", re.IGNORECASE)
 
 
 def _values(field: str, conversation: Conversation) -> list[str]:

@@ -15,6 +15,7 @@ from pipeline.judge.conversation import Conversation, Turn
 from pipeline.judge.evidence import verify
 from pipeline.judge.plan import Ask, estimate, plan, total
 from pipeline.judge.prompt import ANSWER_SCHEMA, SYSTEM
+from pipeline.judge.redact import redactor
 from pipeline.settings_models import ModelEndpoint, Models, Redaction
 
 ENDPOINT = ModelEndpoint(model="m", base_url="http://127.0.0.1:1/v1", usd_in=1.0, usd_cached=0.1, usd_out=2.0)
@@ -175,3 +176,19 @@ def test_tiers_and_named_endpoints(tier: Any) -> None:
     assert (ask.status is None) == (tier == "max")
     absent = only(talk("Hello"), metric(model_tier="custom", ai_query_endpoint="other"), models=models)
     assert "[models.endpoints.other]" in str(absent.error)
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ("id4111111111111111", "id[card number]"),
+        ("1 800 555 1234", "[phone number]"),
+        ("+49 (0)30 1234567", "[phone number]"),
+        ("at 2026-01-02 10:30", "at 2026-01-02 10:30"),
+        ("order 123456789", "order 123456789"),
+        ("I am O\u2019Neil.", "I am [name]."),
+    ],
+)
+def test_redaction_of_usual_forms(said: str, sent: str) -> None:
+    conversation = Conversation("c", (Turn(0, "user", said),), intelligence={"caller_name": "O'Neil"})
+    assert redactor(Redaction(fields=("caller_name",)), conversation)(said) == sent
