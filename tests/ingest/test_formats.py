@@ -78,6 +78,7 @@ QUOTED = b'event_id,event_type,occurred_at,data\r\ne1,x,2026-01-05T10:00:00Z,"{"
         ("a.csv", b"\xef\xbb\xbf" + (HEADER + ROW + SECOND_ROW).replace(b",", b";")),
         ("a.tsv.gz", gzip.compress((HEADER + ROW + SECOND_ROW.rstrip()).replace(b",", b"\t"))),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # compressed bytes hold the time; workers must agree
 )
 def test_the_same_events_however_they_are_packed(pipe: Any, name: str, data: bytes) -> None:
     (pipe.folder / name).write_bytes(data)
