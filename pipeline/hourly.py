@@ -28,11 +28,14 @@ class RunReport:
         ingest: None when the run did not ingest.
         extracts: one for each window, in order.
         aggregate: None after a dry run.
+        refused_batches: one line for each batch that an endpoint would not take or has lost; their questions are
+            `error` and asked again by a later run.
     """
 
     ingest: IngestReport | None
     extracts: tuple[ExtractReport, ...]
     aggregate: AggregateReport | None
+    refused_batches: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[MetricOutcome, ...]:
@@ -122,9 +125,11 @@ def backfill(
         adopt_intake(settings)
         ingested = ingest(store, catalog, settings, on_progress=on_ingest)
     reports: list[ExtractReport] = []
+    refused: tuple[str, ...] = ()
     if in_batches and not dry_run:
         batched = extract_in_batches(store, catalog, settings, list(windows), keys=keys, report=on_batch)
         reports.extend(batched.windows)
+        refused = tuple(batched.progress.failures)
         windows = ()
     for window in windows:
         report = extract(
@@ -140,4 +145,4 @@ def backfill(
     aggregated = aggregate(store, catalog, settings)
     store.publish()
     tell(settings, store, catalog, [report.run_id for report in reports], datetime.now(UTC))
-    return RunReport(ingested, tuple(reports), aggregated)
+    return RunReport(ingested, tuple(reports), aggregated, refused)

@@ -159,7 +159,9 @@ def _present(report: hourly.RunReport, *, as_json: bool, dry_run: bool) -> None:
                 f"Period rows: {report.aggregate.added:,} new, {report.aggregate.changed:,} revised, "
                 f"{report.aggregate.unchanged:,} unchanged. Published."
             )
-    _end(report.ingest, report.failed)
+    for line in report.refused_batches:
+        complain(line)
+    _end(report.ingest, report.failed, refused=bool(report.refused_batches))
 
 
 def _show_ingest(report: IngestReport) -> None:
@@ -225,12 +227,12 @@ def _window_document(extracted: ExtractReport) -> dict[str, object]:
     }
 
 
-def _end(ingested: IngestReport | None, failed: Sequence[MetricOutcome]) -> None:
+def _end(ingested: IngestReport | None, failed: Sequence[MetricOutcome] = (), *, refused: bool = False) -> None:
     """Name what failed on standard error, and leave with exit code 1 if anything did."""
     files = ingested.failed if ingested else ()
     for file in files:
         complain(f"{file.url}: {file.failure}")
     for key, failure in {outcome.key: outcome.failure for outcome in failed}.items():
         complain(f"{key} failed: {failure}")
-    if files or failed:
+    if files or failed or refused:
         raise typer.Exit(1)

@@ -58,3 +58,14 @@ def test_a_backfill_in_batches(ready: Any, judge: Any, capsys: Any) -> None:
         "topic": {"ok": 8},
     }
     assert judge.batches.created == 1
+
+
+def test_an_endpoint_that_takes_no_batches_is_named_and_exit_code_1(
+    ready: Any, judge: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METRIC_STORE_MODELS__DEFAULT__BASE_URL", judge.base_url.replace("/v1", "/nothing/v1"))
+    arguments = ["backfill", "--from", "2026-03-02T09:00Z", "--to", "2026-03-02T10:00Z", "--batch", *METRICS]
+    assert command(arguments) == 1
+    told = capsys.readouterr()
+    assert "judge-1" in told.err
+    assert len(told.err.strip().splitlines()) == 1
