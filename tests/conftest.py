@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from pipeline.settings import Settings
 from pipeline.store import Store
 
 PROJECT = Path(__file__).parent.parent
+
+# A suite that a shell starts in the background inherits an ignored SIGINT, and so would every process it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
