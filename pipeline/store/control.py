@@ -43,10 +43,14 @@ def _publish(con: duckdb.DuckDBPyConnection, store: Store) -> None:
     fresh = target.with_name(f"{target.name}.{os.getpid()}.{get_ident()}.tmp")
     for leftover in target.parent.glob(f"{target.name}.*.tmp*"):  # of a process that was killed: the lock is ours
         leftover.unlink(missing_ok=True)
+    live = con.execute("SELECT current_database()").fetchall()[0][0].replace('"', '""')
     quoted = str(fresh).replace("'", "''")
     con.execute(f"ATTACH '{quoted}' AS control")
     try:
         run_script(con, load_sql("pipeline.store.publish", "control"))
+        con.execute("USE control")  # CREATE TABLE … AS leaves comments behind
+        con.execute(load_sql("pipeline.store.description", "control"))
     finally:
+        con.execute(f'USE "{live}"')
         con.execute("DETACH control")
     fresh.replace(target)

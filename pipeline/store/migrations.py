@@ -1,7 +1,8 @@
-"""Numbered SQL files, applied once each, in order, under the write lock."""
+"""Numbered SQL files, applied once each, in order, under the write lock; then what the database says about itself."""
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -9,17 +10,22 @@ from importlib.resources import files
 import duckdb
 
 from pipeline.errors import StoreUnavailableError
+from pipeline.store.sql import load_sql
+
+_DESCRIPTION = "description-"
 
 
 @cache
 def migrations() -> dict[str, str]:
-    """Name and text of every migration, oldest first."""
+    """Name and text of every migration, oldest first; the last one is the description, named by its digest."""
     folder = files("pipeline.store").joinpath("schema")
-    return {
+    numbered = {
         entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(".sql")
     }
+    description = "\n".join(load_sql("pipeline.store.description", name) for name in ("data", "control", "views"))
+    return numbered | {_DESCRIPTION + hashlib.sha256(description.encode()).hexdigest()[:12]: description}
 
 
 def migrate(con: duckdb.DuckDBPyConnection) -> None:
@@ -31,7 +37,7 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("CREATE TABLE IF NOT EXISTS schema_migrations (name VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
     applied = {name for (name,) in con.execute("SELECT name FROM schema_migrations").fetchall()}
     known = migrations()
-    if unknown := sorted(applied - known.keys()):
+    if unknown := sorted(name for name in applied - known.keys() if not name.startswith(_DESCRIPTION)):
         raise StoreUnavailableError(
             f"The database was written by a newer metric-store (schema {unknown[-1]}). Upgrade this installation."
         )

@@ -1,5 +1,5 @@
 -- No PRIMARY KEY, no index: DuckLake has neither, and DuckDB 1.5 answers wrongly from an index after a crash.
--- Every instant is UTC. A column documents itself with COMMENT ON (0002_comments.sql).
+-- Every instant is UTC. What the tables and columns mean: ../description/.
 
 CREATE TABLE events (
     workspace_id VARCHAR NOT NULL,
