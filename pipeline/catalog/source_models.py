@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
+from pipeline.catalog.capture import compile_capture
 from pipeline.catalog.models import Key, Model
 from pipeline.catalog.paths import parse_path
 from pipeline.errors import ExpressionError
@@ -21,8 +22,9 @@ from pipeline.errors import ExpressionError
 SCOPED_PATH = re.compile(r"\$(?P<scope>[a-z_][a-z0-9_]*)?(?P<rest>(?:[.\[].*)?)", re.DOTALL)
 """`$.a.b` is read from the item itself, `$call.a.b` from the item that an enclosing rule named `call`."""
 
-RESERVED_SCOPES = frozenset({"document", "file", "index", "previous", "next"})
-"""Names that always exist: the whole document, `url` and `member` of its file, the item's number, its neighbours."""
+RESERVED_SCOPES = frozenset({"document", "file", "index", "previous", "next", "last", "items"})
+"""Names that always exist: the whole document; `url`, `member` and `name` (the member's, else the URL) of its file; the
+item's number; its neighbours; and with `runs` the run's last item and the list of all its items."""
 
 TEMPLATE_PART = re.compile(r"\{(\$[^{}]*)\}")
 
@@ -45,6 +47,14 @@ def _template(text: str) -> str:
     for path in found:
         _path(path)
     return text
+
+
+def _capture(regex: str) -> str:
+    try:
+        compile_capture(regex)
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None
+    return regex
 
 
 def _zone(name: str) -> str:
@@ -71,14 +81,16 @@ def json_text(value: object) -> str:
 
 Path = Annotated[str, AfterValidator(_path)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Capture = Annotated[str, AfterValidator(_capture)]
 Template = Annotated[str, AfterValidator(_template)]
 
 
 class Value(Model):
-    """Where a value comes from: exactly one of the first nine fields; the others then refine it, in this order."""
+    """Where a value comes from: exactly one of the first ten fields; the others then refine it, in this order."""
 
     path: Path | None = Field(default=None, description="JSONPath; the first match.")
     all: Path | None = Field(default=None, description="JSONPath; every match, as a list.")
+    count: Path | None = Field(default=None, description="JSONPath; how many matches.")
     literal: JsonValue = Field(default=None, description="This very value, also one that begins with $.")
     template: Template | None = Field(
         default=None, description="Text with paths in braces; absent when one of them is: call/{$.id}/{$index}."
@@ -93,6 +105,9 @@ class Value(Model):
     )
     find: Find | None = Field(default=None, description="A value of the first item that matches.")
 
+    capture: Capture | None = Field(
+        default=None, description="RE2 with one group: that part of a text; absent when there is no match."
+    )
     map: Annotated[dict[str, JsonValue], BeforeValidator(_text_keys)] | None = Field(
         default=None, description="What each value becomes. One that is not listed stays as it is, see `other`."
     )
@@ -100,12 +115,15 @@ class Value(Model):
     type: Literal["string", "integer", "number", "boolean", "json"] | None = Field(
         default=None, description="Convert; a value that cannot be converted refuses the event. `json` parses text."
     )
+    minus: ValueLike | None = Field(
+        default=None, description="Subtract a number, for example where a stretch begins from where it ends."
+    )
     scale: float | None = Field(default=None, description="Multiply a number, for example 1000 for seconds to ms.")
     default: JsonValue = Field(default=None, description="Used when the value is absent or null.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Value:
-        origins = ("path", "all", "literal", "template", "first", "object", "list", "hash", "find")
+        origins = ("path", "all", "count", "literal", "template", "first", "object", "list", "hash", "find")
         given = [name for name in origins if name in self.model_fields_set]
         if len(given) != 1:
             raise ValueError(f"exactly one of {', '.join(origins)} is needed, found {' and '.join(given) or 'none'}")
@@ -222,6 +240,11 @@ class Rule(Model):
     """
 
     each: Path | None = Field(default=None, description="The items; default the enclosing rule's own item.")
+    runs: ValueLike | None = Field(
+        default=None,
+        description="Consecutive items in which this value is the same become one: $ is its first item, $last its "
+        "last, $items the list of all; $previous and $next are the items beside it.",
+    )
     name: Name | None = Field(default=None, description="Lets the rules below read this item as $name.")
     when: Condition | tuple[Condition, ...] | None = Field(
         default=None, description="The rule applies when every path matches; of a list of conditions, any one."
@@ -263,6 +286,8 @@ class Rule(Model):
             )
         if self.ignore is None and self.event_type is None and not self.events and not self.first_of:
             raise ValueError("a rule needs event_type, events, first_of or ignore")
+        if self.runs is not None and self.each is None:
+            raise ValueError("`runs` joins the items of `each`; say over which")
         if any(rule.each is not None for rule in self.first_of):
             raise ValueError(
                 "`first_of` chooses by the item itself; put `each` into the `events` of the rule it chooses"
@@ -284,7 +309,7 @@ class SourceMapping(Model):
     members: tuple[str, ...] = Field(
         default=(), description="Patterns over the names inside an archive; others are left alone. Default: all."
     )
-    format: Literal["json", "ndjson", "csv", "tsv", "parquet"] | None = Field(
+    format: Literal["json", "ndjson", "csv", "tsv", "parquet", "textgrid"] | None = Field(
         default=None, description="Default: by content and by the name's ending."
     )
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="Of CSV; default by header.")
@@ -315,7 +340,7 @@ def _check_scopes(rule: Rule, known: frozenset[str]) -> None:
 def _paths(node: Any) -> list[str]:
     """Every path in a dumped rule."""
     if isinstance(node, dict):
-        own = [node[name] for name in ("path", "all") if isinstance(node.get(name), str)]
+        own = [node[name] for name in ("path", "all", "count") if isinstance(node.get(name), str)]
         templates = TEMPLATE_PART.findall(node["template"]) if isinstance(node.get("template"), str) else []
         condition = [key for key in node if isinstance(key, str) and key.startswith("$")]
         below = [path for key, child in node.items() if key not in ("literal", "map") for path in _paths(child)]

@@ -6,13 +6,14 @@ import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from pipeline.catalog.source_models import Rule, SourceMapping, Time
 from pipeline.ingest.paths import MISSING, Find, compile_path
 from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.times import compile_time
-from pipeline.ingest.values import Items, Read, Test, compile_condition, compile_value
+from pipeline.ingest.values import Items, Read, Test, compile_condition, compile_value, same
 
 _HANDED_DOWN = (
     "conversation_id",
@@ -58,7 +59,12 @@ class CompiledMapping:
 
     def apply(self, document: Any, *, url: str, member: str | None) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
         """The canonical records of one document, each with its place (`$.Events[3]`), and what was refused."""
-        items = {"": document, "document": document, "file": {"url": url, "member": member}, "index": 0}
+        items = {
+            "": document,
+            "document": document,
+            "file": {"url": url, "member": member, "name": member or url},
+            "index": 0,
+        }
         state = _DocumentState()
         for rule in self._rules:
             yield from rule.apply(items, {}, None, "$", state)
@@ -90,6 +96,7 @@ class _Clock:
 class _CompiledRule:
     def __init__(self, rule: Rule, zone: str | None) -> None:
         self._each: tuple[str | None, Find] | None = None if rule.each is None else compile_path(rule.each)
+        self._runs: Read | None = None if rule.runs is None else compile_value(rule.runs)
         self._name = rule.name
         self._when: Test | None = compile_condition(rule.when)
         self._fields: list[tuple[str, Read]] = _reads(rule, _HANDED_DOWN)
@@ -121,13 +128,24 @@ class _CompiledRule:
         scope, find = self._each
         found = list(find(items.get(scope or "", MISSING)))
         base = place if scope is None else "$" if scope == "document" else f"${scope}"
-        for index, (suffix, item) in enumerate(found):
+        runs = [(at, at) for at in range(len(found))] if self._runs is None else self._joined(items, found, self._runs)
+        for index, (first, last) in enumerate(runs):
+            suffix, item = found[first]
             inner = {**items, "": item, "index": index}
-            inner["previous"] = found[index - 1][1] if index else MISSING
-            inner["next"] = found[index + 1][1] if index + 1 < len(found) else MISSING
+            inner["previous"] = found[first - 1][1] if first else MISSING
+            inner["next"] = found[last + 1][1] if last + 1 < len(found) else MISSING
+            if self._runs is not None:
+                inner["last"], inner["items"] = found[last][1], [run for _, run in found[first : last + 1]]
             if self._name is not None:
                 inner[self._name] = item
             yield base + suffix, inner
+
+    @staticmethod
+    def _joined(items: dict[str, Any], found: list[tuple[str, Any]], read: Read) -> list[tuple[int, int]]:
+        """Positions of the first and the last item of each run."""
+        values = [value if _given(value := read({**items, "": item})) else None for _, item in found]
+        starts = [at for at, value in enumerate(values) if not at or not same(value, values[at - 1])]
+        return [(start, end - 1) for start, end in pairwise([*starts, len(found)])]
 
     def apply_one(
         self, items: dict[str, Any], fields: dict[str, Any], clock: _Clock | None, place: str, state: _DocumentState

@@ -19,7 +19,7 @@ from pipeline.ingest.refusal import RefusedError
 
 CANONICAL = "canonical"
 SHOWN_CHARACTERS = 2000  # of a refused record
-_NO_FORMAT = "not JSON, NDJSON, CSV, TSV or Parquet"
+_NO_FORMAT = "not JSON, NDJSON, CSV, TSV, Parquet or TextGrid"
 
 
 class NotDataError(SourceError):

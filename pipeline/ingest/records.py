@@ -16,6 +16,7 @@ import orjson
 
 from pipeline.errors import SourceError
 from pipeline.ingest.refusal import RefusedError
+from pipeline.ingest.textgrid import parse_textgrid
 
 _BLOCK = 1 << 20
 _OUTSIDE = re.compile(rb'["{}\[\],]')
@@ -31,6 +32,7 @@ _FORMATS = {
     ".tsv": "tsv",
     ".tab": "tsv",
     ".parquet": "parquet",
+    ".textgrid": "textgrid",
 }
 
 
@@ -54,6 +56,8 @@ def format_of(name: str, head: bytes) -> str | None:
     if head[:4] == b"PAR1":
         return "parquet"
     by_name = next((found for ending, found in _FORMATS.items() if name.endswith(ending)), None)
+    if by_name is None and b'"ooTextFile' in head[:60].replace(b"\0", b""):  # in UTF-8 or UTF-16
+        return "textgrid"
     if by_name is None and head.removeprefix(_UTF8_BOM).lstrip()[:1] in (b"{", b"["):
         return "json"
     return by_name
@@ -66,13 +70,15 @@ def read_records(
 
     Args:
         stream: at its beginning.
-        form: json, ndjson, csv, tsv or parquet.
+        form: json, ndjson, csv, tsv, parquet or textgrid.
         max_bytes: a larger record is refused; it is never held in memory.
         delimiter: of CSV; None to take the one that is most frequent in the header.
 
     Raises:
         SourceError: the stream as a whole cannot be read in this form.
     """
+    if form == "textgrid":
+        return _textgrid(stream, max_bytes)
     head = stream.peek(4)
     if head[:2] in _UTF16_BOMS:
         raise SourceError("the encoding is UTF-16 or UTF-32; convert it to UTF-8")
@@ -242,6 +248,17 @@ def _csv_row(place: str, header: list[str], cells: list[str]) -> Record:
         shown = {name: cell.encode("utf-8", "replace").decode() for name, cell in row.items()}
         return Record(place, shown, RefusedError("wrong_encoding", "not UTF-8"))
     return Record(place, row)
+
+
+def _textgrid(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record]:
+    content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        yield Record("", content[:2000], _too_large(max_bytes))
+        return
+    try:
+        yield Record("", parse_textgrid(content))
+    except RefusedError as refused:
+        yield Record("", content[:2000], refused)
 
 
 def _parquet(stream: io.BufferedReader) -> Iterator[Record]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from pipeline.catalog.capture import compile_capture
 from pipeline.catalog.source_models import TEMPLATE_PART, Condition, Find, Match, Value, json_text
 from pipeline.ingest.paths import MISSING, compile_first, compile_path
 from pipeline.ingest.refusal import RefusedError
@@ -21,34 +21,77 @@ Read = Callable[[Items], Any]
 Test = Callable[[Items], bool]
 
 
-@dataclass(frozen=True)
-class _Refinement:
-    """`map`, `type`, `scale` and `default`, in this order."""
-
-    spec: Value
-
-    def __call__(self, value: Any) -> Any:
-        spec = self.spec
-        if spec.map is not None and value is not MISSING and not isinstance(value, list | dict):
-            value = spec.map.get(json_text(value), spec.other if "other" in spec.model_fields_set else value)
-        if spec.type is not None and value is not MISSING and value is not None:
-            value = _convert(value, spec.type)
-        if spec.scale is not None and value is not MISSING and value is not None:
-            value = _number(value) * spec.scale
-            if not math.isfinite(value):
-                raise RefusedError("wrong_type", f"a number times {spec.scale:g} is not finite")
-        if "default" in spec.model_fields_set and (value is MISSING or value is None):
-            value = spec.default
-        return value
-
-
 def compile_value(spec: Value) -> Read:
     """A function that reads the value from the items in scope; MISSING when there is nothing."""
     read = _origin(spec)
-    if spec.map is None and spec.type is None and spec.scale is None and "default" not in spec.model_fields_set:
-        return read
-    refine = _Refinement(spec)
-    return lambda items: refine(read(items))
+    if spec.capture is not None:
+        read = _capture(read, spec.capture)
+    if spec.map is not None:
+        read = _map(read, spec)
+    if spec.type is not None:
+        read = _type(read, spec.type)
+    if spec.minus is not None:
+        read = _minus(read, compile_value(spec.minus))
+    if spec.scale is not None:
+        read = _scale(read, spec.scale)
+    return _default(read, spec.default) if "default" in spec.model_fields_set else read
+
+
+def _absent(value: Any) -> bool:
+    return value is MISSING or value is None
+
+
+def _capture(read: Read, regex: str) -> Read:
+    capture = compile_capture(regex)
+
+    def captured(items: Items) -> Any:
+        value = read(items)
+        found = capture(value) if isinstance(value, str) else None
+        return MISSING if found is None else found
+
+    return captured
+
+
+def _map(read: Read, spec: Value) -> Read:
+    table = spec.map or {}
+    closed, other = "other" in spec.model_fields_set, spec.other
+
+    def mapped(items: Items) -> Any:
+        value = read(items)
+        if value is MISSING or isinstance(value, list | dict):
+            return value
+        return table.get(value if isinstance(value, str) else json_text(value), other if closed else value)
+
+    return mapped
+
+
+def _type(read: Read, kind: str) -> Read:
+    return lambda items: value if _absent(value := read(items)) else _convert(value, kind)
+
+
+def _minus(read: Read, read_other: Read) -> Read:
+    def difference(items: Items) -> Any:
+        value, other = read(items), read_other(items)
+        return MISSING if _absent(value) or _absent(other) else _number(value) - _number(other)
+
+    return difference
+
+
+def _scale(read: Read, factor: float) -> Read:
+    def scaled(items: Items) -> Any:
+        value = read(items)
+        if _absent(value):
+            return value
+        value = _number(value) * factor
+        if not math.isfinite(value):
+            raise RefusedError("wrong_type", f"a number times {factor:g} is not finite")
+        return value
+
+    return scaled
+
+
+def _default(read: Read, default: Any) -> Read:
+    return lambda items: default if _absent(value := read(items)) else value
 
 
 def _origin(spec: Value) -> Read:
@@ -57,6 +100,9 @@ def _origin(spec: Value) -> Read:
     if spec.all is not None:
         scope, find = compile_path(spec.all)
         return lambda items: [match for _, match in find(items.get(scope or "", MISSING))]
+    if spec.count is not None:
+        scope, find = compile_path(spec.count)
+        return lambda items: sum(1 for _ in find(items.get(scope or "", MISSING)))
     if spec.template is not None:
         return _template(spec.template)
     if spec.first is not None:
@@ -182,11 +228,11 @@ def _test(match: Match) -> Callable[[Any], bool]:
         absent = value is MISSING or value is None
         if match.exists is not None and match.exists == absent:
             return False
-        if "equals" in given and not _same(value, match.equals):
+        if "equals" in given and not same(value, match.equals):
             return False
-        if match.any_of is not None and not any(_same(value, choice) for choice in match.any_of):
+        if match.any_of is not None and not any(same(value, choice) for choice in match.any_of):
             return False
-        if match.none_of is not None and any(_same(value, choice) for choice in match.none_of):
+        if match.none_of is not None and any(same(value, choice) for choice in match.none_of):
             return False
         if match.contains is not None and not (isinstance(value, str) and match.contains in value):
             return False
@@ -202,7 +248,7 @@ def _test(match: Match) -> Callable[[Any], bool]:
     return test
 
 
-def _same(value: Any, wanted: Any) -> bool:
+def same(value: Any, wanted: Any) -> bool:
     """Equality as JSON has it: true is not 1, absent is null."""
     if value is MISSING:
         value = None

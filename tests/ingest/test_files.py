@@ -66,7 +66,7 @@ def test_what_is_no_data_is_skipped_with_a_row(pipe: Any, turns: Any) -> None:
     pipe.write("a.ndjson", *turns())
     assert pipe.ingest().event_count == 2
     assert pipe.rows("SELECT status, failure FROM ingested_files WHERE status <> 'done'") == [
-        ("skipped", "not JSON, NDJSON, CSV, TSV or Parquet")
+        ("skipped", "not JSON, NDJSON, CSV, TSV, Parquet or TextGrid")
     ]
     assert pipe.ingest().unchanged_count == 2
 
