@@ -9,7 +9,7 @@ from functools import lru_cache
 from pipeline.errors import ExpressionError
 
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|(?P<group>\((?!\?))", re.DOTALL)
-_REMEMBERED = 256  # texts: names of files repeat for each of their events
+_REMEMBERED = 8  # texts: the name of a file repeats for each of its events
 
 
 def compile_capture(regex: str) -> Callable[[str], str | None]:
