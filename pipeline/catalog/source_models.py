@@ -85,8 +85,26 @@ Capture = Annotated[str, AfterValidator(_capture)]
 Template = Annotated[str, AfterValidator(_template)]
 
 
+_ORIGINS = (
+    "path",
+    "all",
+    "count",
+    "literal",
+    "template",
+    "first",
+    "object",
+    "list",
+    "hash",
+    "find",
+    "pairs",
+    "entries",
+    "lookup",
+    "largest",
+)
+
+
 class Value(Model):
-    """Where a value comes from: exactly one of the first ten fields; the others then refine it, in this order."""
+    """Where a value comes from: exactly one of the fields down to `largest`; the others refine it, in this order."""
 
     path: Path | None = Field(default=None, description="JSONPath; the first match.")
     all: Path | None = Field(default=None, description="JSONPath; every match, as a list.")
@@ -104,12 +122,21 @@ class Value(Model):
         default=None, min_length=1, description="32 hexadecimal digits of the SHA-256 of these values."
     )
     find: Find | None = Field(default=None, description="A value of the first item that matches.")
+    pairs: Pairs | None = Field(default=None, description="An object made of a list of keys and values.")
+    entries: Path | None = Field(default=None, description="The fields of an object as a list of {key, value}.")
+    lookup: Lookup | None = Field(default=None, description="The field of an object whose name is read, too.")
+    largest: dict[str, ValueLike] | None = Field(
+        default=None, min_length=1, description="The name of the greatest of these numbers, for example of scores."
+    )
 
     capture: Capture | None = Field(
         default=None, description="RE2 with one group: that part of a text; absent when there is no match."
     )
+    join: str | None = Field(default=None, description="A list of texts becomes one text with this between them.")
     map: Annotated[dict[str, JsonValue], BeforeValidator(_text_keys)] | None = Field(
-        default=None, description="What each value becomes. One that is not listed stays as it is, see `other`."
+        default=None,
+        description="What each value becomes; a * in a key stands for any text, and the first such key that fits is "
+        "taken after those that are equal. A value that is not listed stays as it is, see `other`.",
     )
     other: JsonValue = Field(default=None, description="With `map`: what every value that is not listed becomes.")
     type: Literal["string", "integer", "number", "boolean", "json"] | None = Field(
@@ -123,10 +150,9 @@ class Value(Model):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Value:
-        origins = ("path", "all", "count", "literal", "template", "first", "object", "list", "hash", "find")
-        given = [name for name in origins if name in self.model_fields_set]
+        given = [name for name in _ORIGINS if name in self.model_fields_set]
         if len(given) != 1:
-            raise ValueError(f"exactly one of {', '.join(origins)} is needed, found {' and '.join(given) or 'none'}")
+            raise ValueError(f"exactly one of {', '.join(_ORIGINS)} is needed, found {' and '.join(given) or 'none'}")
         if "other" in self.model_fields_set and self.map is None:
             raise ValueError("`other` needs `map`")
         return self
@@ -199,6 +225,23 @@ class Find(Model):
     value: ValueLike = Field(description="Read from that item.")
 
 
+class Pairs(Model):
+    """Makes an object of a list, such as attributes, so that paths and `lookup` can name its keys."""
+
+    each: Path = Field(description="The items.")
+    key: ValueLike = Field(
+        description="Read from an item; a list gives each of its texts the value. Of equal keys the last counts."
+    )
+    value: ValueLike = Field(description="Read from that item.")
+
+
+class Lookup(Model):
+    """Reads the field of an object whose name is itself a value: joins two parts of a document."""
+
+    within: Path = Field(description="The object, for example what `let` and `pairs` made of a list.")
+    key: ValueLike = Field(description="The name of the field.")
+
+
 class Time(Model):
     """An instant."""
 
@@ -249,6 +292,11 @@ class Rule(Model):
     when: Condition | tuple[Condition, ...] | None = Field(
         default=None, description="The rule applies when every path matches; of a list of conditions, any one."
     )
+    let: dict[Name, ValueLike] = Field(
+        default={},
+        description="Values that this rule and the rules below read as $name, each also by those after it. They are "
+        "worked out once for an item.",
+    )
 
     event_type: ValueLike | None = Field(default=None, description="Without it the rule emits nothing itself.")
     event_id: ValueLike | None = Field(default=None, description="Default: a hash of the source key and the event.")
@@ -280,10 +328,9 @@ class Rule(Model):
 
     @model_validator(mode="after")
     def _useful(self) -> Rule:
-        if self.name in RESERVED_SCOPES:
-            raise ValueError(
-                f"`name: {self.name}` is reserved; choose another than {', '.join(sorted(RESERVED_SCOPES))}"
-            )
+        for name in (self.name, *self.let):
+            if name in RESERVED_SCOPES:
+                raise ValueError(f"`{name}` is reserved; choose another than {', '.join(sorted(RESERVED_SCOPES))}")
         if self.ignore is None and self.event_type is None and not self.events and not self.first_of:
             raise ValueError("a rule needs event_type, events, first_of or ignore")
         if self.runs is not None and self.each is None:
@@ -327,7 +374,7 @@ class SourceMapping(Model):
 
 def _check_scopes(rule: Rule, known: frozenset[str]) -> None:
     """A path may only read items of enclosing rules."""
-    inner = known | {rule.name} if rule.name else known
+    inner = known | rule.let.keys() | ({rule.name} if rule.name else set())
     own = rule.model_dump(exclude={"events", "first_of", "each"}, exclude_unset=True)
     for found, allowed in [(rule.each, known), *((path, inner) for path in _paths(own))]:
         scope = SCOPED_PATH.fullmatch(found)["scope"] if found else None  # type: ignore[index]
@@ -337,10 +384,13 @@ def _check_scopes(rule: Rule, known: frozenset[str]) -> None:
         _check_scopes(below, inner)
 
 
+_PATH_FIELDS = ("path", "all", "count", "entries", "within", "each")
+
+
 def _paths(node: Any) -> list[str]:
     """Every path in a dumped rule."""
     if isinstance(node, dict):
-        own = [node[name] for name in ("path", "all", "count") if isinstance(node.get(name), str)]
+        own = [node[name] for name in _PATH_FIELDS if isinstance(node.get(name), str)]
         templates = TEMPLATE_PART.findall(node["template"]) if isinstance(node.get("template"), str) else []
         condition = [key for key in node if isinstance(key, str) and key.startswith("$")]
         below = [path for key, child in node.items() if key not in ("literal", "map") for path in _paths(child)]

@@ -99,6 +99,7 @@ class _CompiledRule:
         self._runs: Read | None = None if rule.runs is None else compile_value(rule.runs)
         self._name = rule.name
         self._when: Test | None = compile_condition(rule.when)
+        self._let: list[tuple[str, Read]] = [(name, compile_value(value)) for name, value in rule.let.items()]
         self._fields: list[tuple[str, Read]] = _reads(rule, _HANDED_DOWN)
         self._own: list[tuple[str, Read]] = _reads(rule, _OWN)
         self._time_spec = rule.occurred_at
@@ -155,6 +156,12 @@ class _CompiledRule:
             state.accounted += 1
             return
         try:
+            items = self._with_let(items)
+        except RefusedError as refused:
+            state.accounted += 1
+            yield Refused(place, refused.reason, refused.detail, items[""])
+            return
+        try:
             if self._fields:
                 fields = {**fields, **{name: value for name, read in self._fields if _given(value := read(items))}}
             if self._time is not None and self._time_spec is not None:
@@ -174,6 +181,14 @@ class _CompiledRule:
         if state.accounted == before:
             state.accounted += 1
             yield Refused(place, "no_rule", _NO_RULE, items[""])
+
+    def _with_let(self, items: dict[str, Any]) -> dict[str, Any]:
+        if not self._let:
+            return items
+        items = dict(items)
+        for name, read in self._let:
+            items[name] = read(items)
+        return items
 
     def _record(
         self, items: Items, fields: dict[str, Any], clock: _Clock | None, state: _DocumentState

@@ -51,6 +51,8 @@ def compile_first(text: str) -> tuple[str | None, Callable[[Any], Any]]:
 
     def get(item: Any) -> Any:
         for key in keys:
+            if isinstance(item, str):  # a text has no first element
+                return MISSING
             try:
                 item = item[key]
             except (KeyError, IndexError, TypeError):

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from pipeline.catalog.capture import compile_capture
-from pipeline.catalog.source_models import TEMPLATE_PART, Condition, Find, Match, Value, json_text
+from pipeline.catalog.source_models import TEMPLATE_PART, Condition, Find, Lookup, Match, Pairs, Value, json_text
 from pipeline.ingest.paths import MISSING, compile_first, compile_path
 from pipeline.ingest.refusal import RefusedError
 
@@ -26,6 +26,8 @@ def compile_value(spec: Value) -> Read:
     read = _origin(spec)
     if spec.capture is not None:
         read = _capture(read, spec.capture)
+    if spec.join is not None:
+        read = _join(read, spec.join)
     if spec.map is not None:
         read = _map(read, spec)
     if spec.type is not None:
@@ -52,17 +54,49 @@ def _capture(read: Read, regex: str) -> Read:
     return captured
 
 
+def _join(read: Read, between: str) -> Read:
+    def joined(items: Items) -> Any:
+        value = read(items)
+        if not isinstance(value, list):
+            return value
+        texts = [text for text in value if isinstance(text, str)]
+        return between.join(texts) if texts else MISSING
+
+    return joined
+
+
 def _map(read: Read, spec: Value) -> Read:
     table = spec.map or {}
+    patterns = [(key, found) for key, found in table.items() if "*" in key]
     closed, other = "other" in spec.model_fields_set, spec.other
 
     def mapped(items: Items) -> Any:
         value = read(items)
         if value is MISSING or isinstance(value, list | dict):
             return value
-        return table.get(value if isinstance(value, str) else json_text(value), other if closed else value)
+        text = value if isinstance(value, str) else json_text(value)
+        if text in table:
+            return table[text]
+        for pattern, found in patterns:
+            if _fits(text, pattern):
+                return found
+        return other if closed else value
 
     return mapped
+
+
+def _fits(text: str, pattern: str) -> bool:
+    """Whether the text is the pattern with any text for each `*`; in linear time."""
+    first, *middle, last = pattern.split("*")
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for part in middle:
+        at = text.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
 
 
 def _type(read: Read, kind: str) -> Read:
@@ -120,6 +154,14 @@ def _origin(spec: Value) -> Read:
         return _hash([compile_value(part) for part in spec.hash])
     if spec.find is not None:
         return _find(spec.find)
+    if spec.pairs is not None:
+        return _pairs(spec.pairs)
+    if spec.entries is not None:
+        return _entries(spec.entries)
+    if spec.lookup is not None:
+        return _lookup(spec.lookup)
+    if spec.largest is not None:
+        return _largest({name: compile_value(score) for name, score in spec.largest.items()})
     literal = spec.literal
     return lambda _items: literal
 
@@ -137,6 +179,51 @@ def _find(spec: Find) -> Read:
         return MISSING
 
     return value
+
+
+def _pairs(spec: Pairs) -> Read:
+    scope, find = compile_path(spec.each)
+    read_key, read_value = compile_value(spec.key), compile_value(spec.value)
+
+    def made(items: Items) -> Any:
+        found: dict[str, Any] = {}
+        for _, item in find(items.get(scope or "", MISSING)):
+            inner = {**items, "": item}
+            key, value = read_key(inner), read_value(inner)
+            for text in key if isinstance(key, list) else [key]:
+                if isinstance(text, str) and value is not MISSING:
+                    found[text] = value
+        return found
+
+    return made
+
+
+def _entries(path: str) -> Read:
+    read = _first(path)
+
+    def listed(items: Items) -> Any:
+        found = read(items)
+        return [{"key": key, "value": value} for key, value in found.items()] if isinstance(found, dict) else MISSING
+
+    return listed
+
+
+def _lookup(spec: Lookup) -> Read:
+    read_object, read_key = _first(spec.within), compile_value(spec.key)
+
+    def looked_up(items: Items) -> Any:
+        found, key = read_object(items), read_key(items)
+        return found.get(key, MISSING) if isinstance(found, dict) and isinstance(key, str) else MISSING
+
+    return looked_up
+
+
+def _largest(reads: dict[str, Read]) -> Read:
+    def name_of(items: Items) -> Any:
+        scores = {name: _number(value) for name, read in reads.items() if not _absent(value := read(items))}
+        return max(scores, key=scores.__getitem__) if scores else MISSING
+
+    return name_of
 
 
 def _first(path: str) -> Read:

@@ -1,0 +1,142 @@
+"""What the mapping language makes of documents that say in one part what another part is about."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.catalog.source_models import SourceMapping
+
+DOCUMENT = {
+    "labels": [{"id": "s0", "is": "Agent"}, {"id": "s1", "is": "Customer"}, {"is": "nobody"}, {"id": "s2"}],
+    "moods": [{"of": ["a", "b"], "mood": "good"}, {"of": ["c"], "mood": "bad"}],
+    "written": {"OUTCOME": "done", "STEP": ["one", "two"]},
+    "packed": '[{"say": "hello"}, {"say": "bye"}]',
+    "text": "30",
+    "scores": {"calm": 0.2, "angry": 0.7, "sad": None},
+}
+
+
+def _read(pipe: Any, value: object, let: dict[str, object] | None = None) -> Any:
+    rule = {"event_type": "x.y", "occurred_at": None, "let": let or {}, "data": {"read": value}}
+    pipe.write("a.json", DOCUMENT)
+    pipe.ingest(mapping={"events": [rule]})
+    ((data,),) = pipe.rows("SELECT data FROM events")
+    return json.loads(data).get("read")
+
+
+LABELS = {"pairs": {"each": "$.labels[*]", "key": "$.id", "value": "$.is"}}
+MOODS = {"pairs": {"each": "$.moods[*]", "key": {"all": "$.of[*]"}, "value": "$.mood"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (LABELS, {"s0": "Agent", "s1": "Customer"}),
+        (MOODS, {"a": "good", "b": "good", "c": "bad"}),
+        ({"entries": "$.written"}, [{"key": "OUTCOME", "value": "done"}, {"key": "STEP", "value": ["one", "two"]}]),
+        ({"entries": "$.text"}, None),
+        ({"largest": {"a": "$.scores.calm", "b": "$.scores.angry", "c": "$.scores.sad"}}, "b"),
+        ({"largest": {"c": "$.scores.sad", "d": "$.scores.glad"}}, None),
+        ({"all": "$.moods[*].mood", "join": " / "}, "good / bad"),
+        ({"path": "$.text", "join": " / "}, "30"),
+        ({"all": "$.nothing[*]", "join": " / "}, None),
+        ("$.text[0]", None),
+    ],
+)
+def test_values(pipe: Any, value: object, read: object) -> None:
+    assert _read(pipe, value) == read
+
+
+@pytest.mark.parametrize(("key", "read"), [("s1", "Customer"), ("s9", None), ({"path": "$.text"}, None)])
+def test_a_lookup_joins_two_parts_of_a_document(pipe: Any, key: object, read: object) -> None:
+    assert _read(pipe, {"lookup": {"within": "$labels", "key": key}}, {"labels": LABELS}) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "becomes"),
+    [
+        ("error", "exactly"),
+        ("error-llm", "an error"),
+        ("call.error-llm", "in the middle"),
+        ("call.llm", "other"),
+        ("call.error", "other"),
+        ("ab", "ends"),
+        ("a", "other"),
+    ],
+)
+def test_a_star_in_a_map_stands_for_any_text(pipe: Any, text: str, becomes: str) -> None:
+    table = {"error-*": "an error", "error": "exactly", "*.error-*": "in the middle", "a*b": "ends"}
+    assert _read(pipe, {"literal": text, "map": table, "other": "other"}) == becomes
+
+
+def test_let_is_worked_out_once_and_read_below_also_by_each(pipe: Any) -> None:
+    pipe.write("a.json", DOCUMENT)
+    rule = {
+        "occurred_at": None,
+        "let": {
+            "messages": {"path": "$.packed", "type": "json"},
+            "greeting": "$messages[0].say",
+            "metrics": {"entries": "$.written"},
+        },
+        "events": [
+            {"each": "$messages[*]", "event_type": "agent.turn", "data": {"text": "$.say", "first": "$greeting"}},
+            {
+                "each": "$metrics[*]",
+                "name": "metric",
+                "events": [
+                    {
+                        "each": "$.value[*]",
+                        "event_type": "metric.written",
+                        "data": {"name": "$metric.key", "value": "$"},
+                    },
+                    {
+                        "when": {"$.value[0]": {"exists": False}},
+                        "event_type": "metric.written",
+                        "data": {"name": "$.key", "value": "$.value"},
+                    },
+                ],
+            },
+        ],
+    }
+    assert pipe.ingest(mapping={"events": [rule]}).rejected_count == 0
+    assert [json.loads(data) for (data,) in pipe.rows("SELECT data FROM events ORDER BY sequence")] == [
+        {"text": "hello", "first": "hello"},
+        {"text": "bye", "first": "hello"},
+        {"name": "OUTCOME", "value": "done"},
+        {"name": "STEP", "value": "one"},
+        {"name": "STEP", "value": "two"},
+    ]
+
+
+def test_a_let_that_fails_refuses_the_item(pipe: Any) -> None:
+    pipe.write("a.json", {"packed": "[half"})
+    rule = {
+        "let": {"m": {"path": "$.packed", "type": "json"}},
+        "events": [{"each": "$m[*]", "event_type": "agent.turn"}],
+    }
+    assert pipe.ingest(mapping={"events": [rule]}).event_count == 0
+    assert pipe.rejected() == [("$", "wrong_type")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"event_type": "x", "let": {"index": 1}}, "reserved"),
+        ({"event_type": "x", "data": {"a": {"lookup": {"within": "$labels", "key": "$.a"}}}}, "no enclosing rule"),
+        (
+            {"event_type": "x", "data": {"a": {"pairs": {"each": "$b[*]", "key": "$.k", "value": "$.v"}}}},
+            "no enclosing",
+        ),
+        (
+            {"event_type": "x", "data": {"a": {"find": {"each": "$b[*]", "when": {"$.k": 1}, "value": 1}}}},
+            "no enclosing",
+        ),
+    ],
+)
+def test_a_name_must_be_one_that_can_be_read(rule: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SourceMapping.model_validate({"key": "test", "events": [rule]})
