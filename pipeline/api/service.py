@@ -18,12 +18,16 @@ from pipeline.api.answers import AnswerCache
 from pipeline.api.control import ControlReader
 from pipeline.api.errors import InvalidError, KnownAnswerError, NotModifiedError
 from pipeline.api.limiter import RateLimiter
+from pipeline.errors import StoreUnavailableError
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.store.snapshot import SnapshotReader
 from pipeline.window import floor_hour
 from pipeline.workspace.intake import Intake, Refused
 from pipeline.workspace.keys import Role
+
+_MOST_EXPORTS = 2
+"""At once: each sorts all that it writes."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,11 @@ class Service:
             "max_temp_directory_size": "0B",
         }
         self.sql = SnapshotReader(settings.snapshot_path, limits | walled)
+        # Its own statements write files; no text of a caller is part of them.
+        self._exports = SnapshotReader(
+            settings.snapshot_path, {"threads": settings.threads, "memory_limit": settings.memory_limit}
+        )
+        self._exporting = threading.BoundedSemaphore(_MOST_EXPORTS)
         self.limiter = RateLimiter()
         self.answers = AnswerCache()
         self.intake = Intake(settings)
@@ -133,6 +142,21 @@ class Service:
         with self.data.cursor() as (con, _):
             yield con
 
+    @contextmanager
+    def exporting(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor on the newest snapshot that may write files.
+
+        Raises:
+            StoreUnavailableError: as many exports as the server takes at once are being written.
+        """
+        if not self._exporting.acquire(blocking=False):
+            raise StoreUnavailableError(f"{_MOST_EXPORTS} exports are being written; come back when one is done.")
+        try:
+            with self._exports.cursor() as (con, _):
+                yield con
+        finally:
+            self._exporting.release()
+
     def note_use(self, key_id: str, now: datetime) -> None:
         """Remember that a key was used; `flush_uses` stores it."""
         with self._used_lock:
@@ -173,7 +197,7 @@ class Service:
     def close(self) -> None:
         """Put accepted events in place and close the readers."""
         self.intake.close()
-        for reader in (self.data, self.sql, self.control.reader):
+        for reader in (self.data, self.sql, self._exports, self.control.reader):
             reader.close()
 
 

@@ -88,7 +88,8 @@ def test_a_stranger_reaches_nothing_and_changes_nothing(
     with httpx2.Client(
         base_url=server.url, headers={"Authorization": f"Bearer {server.keys['theirs']}"}, timeout=60
     ) as theirs:
-        refused = theirs.request(method, path.format(workspace_id=OURS, **ids), json=BODIES.get(name))
+        where = path.format(workspace_id=OURS, kind="conversations", **ids)
+        refused = theirs.request(method, where, json=BODIES.get(name))
         assert refused.status_code == 404, refused.text
         assert refused.json() == {"detail": "No such workspace, or the key belongs to another one."}
         if any("{" + identifier + "}" in path for identifier in ids) and name != "write-metric":

@@ -1,0 +1,103 @@
+"""Everything at once, as a file: conversations with their metrics, values, period rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from threading import get_ident
+from typing import Literal
+
+import duckdb
+
+from pipeline.aggregate.queries import Traffic
+from pipeline.errors import StoreUnavailableError, UserError
+from pipeline.store import load_sql, run_script
+
+Kind = Literal["conversations", "periods", "values"]
+Format = Literal["parquet", "csv", "ndjson"]
+
+SQL = "pipeline.reports.sql"
+_INSTANTS = "TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'"
+_OPTIONS: dict[Format, str] = {
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+    "csv": f"FORMAT csv, HEADER, {_INSTANTS}",
+    "ndjson": f"FORMAT json, {_INSTANTS}",
+}
+_LISTS: dict[Kind, str | None] = {"conversations": "tags", "periods": None, "values": "value_list"}
+"""The column that holds a list; a cell of CSV has it as JSON."""
+
+
+def write_export(
+    con: duckdb.DuckDBPyConnection,
+    workspace_id: str,
+    kind: Kind,
+    file_format: Format,
+    target: Path,
+    *,
+    keys: Sequence[str] | None = None,
+    transcripts: bool = True,
+    traffic: Traffic = "production",
+    service_id: str | None = None,
+    date_from: datetime | None = None,
+    date_to: datetime | None = None,
+) -> int:
+    """Write one file, atomically; one that was there before is replaced when the new one is complete.
+
+    `conversations` has a row for each conversation, also those without any value. Its `metrics` maps a metric's key to
+    its value, or to a list of them; what has no value is absent there, and `metric_status` says why. Both are JSON.
+    `values` has a row for each value with its state, `periods` all columns of the period rows in force.
+
+    Args:
+        con: a connection to the snapshot that may write files.
+        workspace_id: whose rows.
+        kind: what is exported.
+        file_format: of the file. Instants are UTC.
+        target: the file.
+        keys: only these metrics.
+        transcripts: whether reasoning, evidence and errors, which quote what was said, are written.
+        traffic: production, simulation or all.
+        service_id: one service.
+        date_from: conversations and periods that start at or after this instant.
+        date_to: and before this one.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        UserError: the file cannot be written.
+        StoreUnavailableError: the export needs more memory than there is.
+    """
+    if not target.parent.is_dir():
+        raise UserError(f"There is no folder {target.parent}; make it, or write the export elsewhere.")
+    run_script(con, load_sql(SQL, "current_values"))
+    fresh = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.tmp")
+    parameters: dict[str, object] = {
+        "workspace_id": workspace_id,
+        "keys": None if keys is None else list(keys),
+        "traffic": traffic,
+        "service_id": service_id,
+        "date_from": date_from,
+        "date_to": date_to,
+        "target": str(fresh),
+    }
+    if kind == "values":
+        parameters["transcripts"] = transcripts
+    try:
+        ((rows,),) = con.execute(_copy(kind, file_format), parameters).fetchall()
+        fresh.replace(target)
+    except (duckdb.IOException, OSError) as error:
+        raise UserError(f"Cannot write {target}: {str(error).splitlines()[0]}") from error
+    except duckdb.OutOfMemoryException as error:
+        raise StoreUnavailableError("The export needs more memory than there is; ask for a shorter range.") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    return int(rows)
+
+
+def _copy(kind: Kind, file_format: Format) -> str:
+    cells = _LISTS[kind] if file_format == "csv" else None
+    columns = "*" if cells is None else f"* REPLACE (to_json({cells}) AS {cells})"
+    template = "COPY (SELECT {columns} FROM ({query})) TO $target ({options})"
+    return template.format(columns=columns, query=load_sql(SQL, f"export_{kind}"), options=_OPTIONS[file_format])
