@@ -158,6 +158,11 @@ class Value(Model):
         return self
 
 
+def _path_value(found: object) -> object:
+    """A string that begins with $ is a path; every other one is itself."""
+    return {"path": found} if isinstance(found, str) and found.startswith("$") else found
+
+
 def _value(found: object) -> object:
     """A plain string that begins with $ is a path; every other scalar is itself."""
     if isinstance(found, str) and found.startswith("$"):
@@ -190,6 +195,7 @@ class Match(Model):
     any_of: tuple[JsonValue, ...] | None = Field(default=None, description="One of these.")
     none_of: tuple[JsonValue, ...] | None = Field(default=None, description="None of these; absent counts as null.")
     exists: bool | None = Field(default=None, description="Present and not null, or (false) absent or null.")
+    same_as: Path | None = Field(default=None, description="Equal to what stands at this path.")
     contains: str | None = Field(default=None, min_length=1, description="Found anywhere in a text.")
     at_least: float | None = Field(default=None, description="A number, this or more.")
     at_most: float | None = Field(default=None, description="A number, this or less.")
@@ -242,6 +248,9 @@ class Lookup(Model):
     key: ValueLike = Field(description="The name of the field.")
 
 
+ZoneLike = Annotated[Zone | Value, BeforeValidator(_path_value, json_schema_input_type=Value | str)]
+
+
 class Time(Model):
     """An instant."""
 
@@ -251,7 +260,9 @@ class Time(Model):
         description="iso, unix_s, unix_ms, unix_us, unix_ns, or a strptime format such as %d.%m.%Y %H:%M; a list is "
         "tried in order.",
     )
-    zone: Zone | None = Field(default=None, description="Zone of instants that name none; default the mapping's.")
+    zone: ZoneLike | None = Field(
+        default=None, description="Zone of instants that name none, or where it is read; default the mapping's."
+    )
     plus: ValueLike | None = Field(
         default=None, description="Added to `value`, which is then the start of a recording."
     )
@@ -384,7 +395,7 @@ def _check_scopes(rule: Rule, known: frozenset[str]) -> None:
         _check_scopes(below, inner)
 
 
-_PATH_FIELDS = ("path", "all", "count", "entries", "within", "each")
+_PATH_FIELDS = ("path", "all", "count", "entries", "within", "each", "same_as")
 
 
 def _paths(node: Any) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pipeline.catalog.source_models import Time
+from pipeline.catalog.source_models import Time, Value
 from pipeline.ingest.paths import MISSING
 from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.values import Items, compile_value
@@ -26,15 +26,14 @@ def compile_time(spec: Time, mapping_zone: str | None) -> Callable[[Items], date
     read = compile_value(spec.value)
     read_plus = None if spec.plus is None else compile_value(spec.plus)
     formats = (spec.format,) if isinstance(spec.format, str) else spec.format
-    zone_name = spec.zone or mapping_zone
-    zone = None if zone_name is None else ZoneInfo(zone_name)
+    read_zone = _zone(spec.zone or mapping_zone)
     unit = _OFFSET_IN[spec.plus_unit]
 
     def instant(items: Items) -> datetime | None:
         value = read(items)
         if value is MISSING or value is None or value == "":
             return None
-        found = _parse(value, formats, zone)
+        found = _parse(value, formats, lambda: read_zone(items))
         if read_plus is None:
             return found
         plus = read_plus(items)
@@ -48,13 +47,32 @@ def compile_time(spec: Time, mapping_zone: str | None) -> Callable[[Items], date
     return instant
 
 
-def _parse(value: Any, formats: tuple[str, ...], zone: tzinfo | None) -> datetime:
+def _zone(spec: Value | str | None) -> Callable[[Items], tzinfo | None]:
+    if not isinstance(spec, Value):
+        zone = None if spec is None else ZoneInfo(spec)
+        return lambda _items: zone
+    read = compile_value(spec)
+
+    def zone_of(items: Items) -> tzinfo | None:
+        name = read(items)
+        if name is MISSING or name is None or name == "":
+            return None
+        try:
+            return ZoneInfo(str(name))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise RefusedError("naive_time", f"{_begin(name)} is not an IANA time zone") from None
+
+    return zone_of
+
+
+def _parse(value: Any, formats: tuple[str, ...], read_zone: Callable[[], tzinfo | None]) -> datetime:
     for form in formats:
         try:
             found = _read(value, form)
         except (ValueError, TypeError, OverflowError):
             continue
         if found.tzinfo is None:
+            zone = read_zone()
             if zone is None:
                 raise RefusedError(
                     "naive_time",

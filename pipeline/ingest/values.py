@@ -106,7 +106,7 @@ def _type(read: Read, kind: str) -> Read:
 def _minus(read: Read, read_other: Read) -> Read:
     def difference(items: Items) -> Any:
         value, other = read(items), read_other(items)
-        return MISSING if _absent(value) or _absent(other) else _number(value) - _number(other)
+        return MISSING if _absent(value) or _absent(other) else _tidy(_number(value) - _number(other))
 
     return difference
 
@@ -119,9 +119,14 @@ def _scale(read: Read, factor: float) -> Read:
         value = _number(value) * factor
         if not math.isfinite(value):
             raise RefusedError("wrong_type", f"a number times {factor:g} is not finite")
-        return value
+        return _tidy(value)
 
     return scaled
+
+
+def _tidy(number: Any) -> Any:
+    """15 significant digits, all that a double keeps: 3.1 * 0.2 is 0.62."""
+    return float(f"{number:.15g}") if isinstance(number, float) else number
 
 
 def _default(read: Read, default: Any) -> Read:
@@ -302,10 +307,21 @@ def compile_condition(spec: Condition | tuple[Condition, ...] | None) -> Test | 
     if spec is None:
         return None
     choices = [
-        [(_first(path), _test(match)) for path, match in condition.items()]
+        [
+            *((_first(path), _test(match)) for path, match in condition.items()),
+            *(
+                (_equal(_first(path), _first(match.same_as)), bool)
+                for path, match in condition.items()
+                if match.same_as
+            ),
+        ]
         for condition in (spec if isinstance(spec, tuple) else (spec,))
     ]
     return lambda items: any(all(test(read(items)) for read, test in choice) for choice in choices)
+
+
+def _equal(read: Read, read_other: Read) -> Read:
+    return lambda items: same(read(items), None if (other := read_other(items)) is MISSING else other)
 
 
 def _test(match: Match) -> Callable[[Any], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -140,3 +141,43 @@ def test_a_let_that_fails_refuses_the_item(pipe: Any) -> None:
 def test_a_name_must_be_one_that_can_be_read(rule: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         SourceMapping.model_validate({"key": "test", "events": [rule]})
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({"$.text": {"same_as": "$.copy"}}, True),
+        ({"$.text": {"same_as": "$.other"}}, False),
+        ({"$.absent": {"same_as": "$.null"}}, True),
+        ({"$.text": {"same_as": "$.copy", "exists": False}}, False),
+        ({"$.text": {"same_as": "$.copy"}, "$.other": "31"}, True),
+    ],
+)
+def test_a_condition_may_compare_two_paths(pipe: Any, condition: dict[str, object], holds: bool) -> None:
+    pipe.write("a.json", {"text": "30", "copy": "30", "other": "31", "null": None})
+    rules = [{"when": condition, "event_type": "x.y"}, {"ignore": "otherwise"}]
+    assert pipe.ingest(mapping={"events": [{"occurred_at": None, "first_of": rules}]}).event_count == holds
+
+
+@pytest.mark.parametrize(
+    ("document", "utc"),
+    [
+        ({"at": "2026-07-01T10:00:00", "zone": "America/New_York"}, "2026-07-01T14:00:00Z"),
+        ({"at": "2026-07-01T10:00:00"}, None),
+        ({"at": "2026-07-01T10:00:00", "zone": "Mars/Olympus"}, None),
+        ({"at": "2026-07-01T10:00:00", "zone": "../../etc/passwd"}, None),
+        ({"at": "2026-07-01T10:00:00Z", "zone": "Mars/Olympus"}, "2026-07-01T10:00:00Z"),
+    ],
+)
+def test_a_zone_may_be_read_from_the_document(pipe: Any, document: dict[str, str], utc: str | None) -> None:
+    pipe.write("a.json", document)
+    pipe.ingest(mapping={"events": [{"event_type": "x.y", "occurred_at": {"value": "$.at", "zone": "$.zone"}}]})
+    assert pipe.rows("SELECT occurred_at FROM events") == ([] if utc is None else [(datetime.fromisoformat(utc),)])
+    assert pipe.rejected() == ([("$", "naive_time")] if utc is None else [])
+
+
+def test_arithmetic_leaves_no_dust(pipe: Any) -> None:
+    pipe.write("a.json", {"end": 4.64, "begin": 0.16, "score": 3.1})
+    data = {"ms": {"path": "$.end", "minus": "$.begin", "scale": 1000}, "score": {"path": "$.score", "scale": 0.2}}
+    pipe.ingest(mapping={"events": [{"event_type": "x.y", "occurred_at": None, "data": data}]})
+    assert pipe.rows("SELECT data FROM events") == [('{"ms":4480.0,"score":0.62}',)]
