@@ -1,0 +1,1 @@
+"""SQL that makes the data of the benchmarks, and the floors."""
