@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -106,27 +107,36 @@ def _type(read: Read, kind: str) -> Read:
 def _minus(read: Read, read_other: Read) -> Read:
     def difference(items: Items) -> Any:
         value, other = read(items), read_other(items)
-        return MISSING if _absent(value) or _absent(other) else _tidy(_number(value) - _number(other))
+        return MISSING if _absent(value) or _absent(other) else _float(_exact(value) - _exact(other))
 
     return difference
 
 
 def _scale(read: Read, factor: float) -> Read:
+    exact = _exact(factor)
+
     def scaled(items: Items) -> Any:
         value = read(items)
         if _absent(value):
             return value
-        value = _number(value) * factor
-        if not math.isfinite(value):
-            raise RefusedError("wrong_type", f"a number times {factor:g} is not finite")
-        return _tidy(value)
+        return _float(_exact(value) * exact)
 
     return scaled
 
 
-def _tidy(number: Any) -> Any:
-    """15 significant digits, all that a double keeps: 3.1 * 0.2 is 0.62."""
-    return float(f"{number:.15g}") if isinstance(number, float) else number
+def _exact(value: Any) -> Decimal:
+    """The number as it was written, so that 3.1 * 0.2 is 0.62 and 25.35 - 24.84 is 0.51."""
+    number = _number(value)
+    if not math.isfinite(number):
+        raise RefusedError("wrong_type", f"{number} is no number to calculate with")
+    return Decimal(repr(number))
+
+
+def _float(number: Decimal) -> int | float:
+    found = float(number)
+    if not math.isfinite(found):
+        raise RefusedError("wrong_type", f"{number:.3g} is too large a number")
+    return int(found) if found.is_integer() and abs(found) < 2**53 else found
 
 
 def _default(read: Read, default: Any) -> Read:

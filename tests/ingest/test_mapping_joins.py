@@ -177,7 +177,11 @@ def test_a_zone_may_be_read_from_the_document(pipe: Any, document: dict[str, str
 
 
 def test_arithmetic_leaves_no_dust(pipe: Any) -> None:
-    pipe.write("a.json", {"end": 4.64, "begin": 0.16, "score": 3.1})
-    data = {"ms": {"path": "$.end", "minus": "$.begin", "scale": 1000}, "score": {"path": "$.score", "scale": 0.2}}
+    pipe.write("a.json", {"end": 4.64, "begin": 0.16, "score": 3.1, "late": 25.35, "later": 24.84})
+    data = {
+        "ms": {"path": "$.end", "minus": "$.begin", "scale": 1000},
+        "score": {"path": "$.score", "scale": 0.2},
+        "left": {"path": "$.late", "minus": "$.later"},
+    }
     pipe.ingest(mapping={"events": [{"event_type": "x.y", "occurred_at": None, "data": data}]})
-    assert pipe.rows("SELECT data FROM events") == [('{"ms":4480.0,"score":0.62}',)]
+    assert pipe.rows("SELECT data FROM events") == [('{"left":0.51,"ms":4480,"score":0.62}',)]
