@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.catalog.source_models import Rule, SourceMapping, Time
 from pipeline.ingest.paths import MISSING, Find, compile_path
@@ -85,8 +85,7 @@ class _DocumentState:
     accounted: int = 0
 
 
-@dataclass(frozen=True)
-class _Clock:
+class _Clock(NamedTuple):
     """The rule's own instant, or the one handed down to it."""
 
     spec: Time

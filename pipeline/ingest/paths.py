@@ -51,11 +51,11 @@ def compile_first(text: str) -> tuple[str | None, Callable[[Any], Any]]:
 
     def get(item: Any) -> Any:
         for key in keys:
-            if isinstance(item, str):  # a text has no first element
-                return MISSING
-            try:
+            if isinstance(item, dict):
+                item = item.get(key, MISSING)
+            elif isinstance(key, int) and isinstance(item, list | tuple) and key < len(item):
                 item = item[key]
-            except (KeyError, IndexError, TypeError):
+            else:
                 return MISSING
         return item
 
