@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pipeline.errors import SettingsError
@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     )
     home: Path = Field(default=Path(".metric_store"), description="Folder of the database, landing files and Dagster.")
     database: Path | None = Field(default=None, description="Database file; default HOME/metric_store.duckdb.")
+    catalog: SecretStr | None = Field(
+        default=None, description="PostgreSQL URL of a DuckLake catalog: several machines; default one database file."
+    )
+    data_path: Path | None = Field(default=None, description="With a catalog: folder of the data, shared by machines.")
     landing: str | None = Field(default=None, description="Folder or fsspec URL of new files; default HOME/landing.")
     definitions: Path = Field(default=Path("definitions"), description="Folder of the user's definitions.")
     timezone: Annotated[str, AfterValidator(known_zone)] = Field(

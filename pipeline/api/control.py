@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.catalog.catalog import Catalog
 from pipeline.settings import Settings, builtin_definitions
-from pipeline.store.snapshot import Generation, SnapshotReader
+from pipeline.store.snapshot import Generation, snapshot_reader
 from pipeline.workspace.catalogs import workspace_catalog
 from pipeline.workspace.keys import Access, ApiKey, read_access, read_keys
 from pipeline.workspace.settings import Revision, current_revision
@@ -34,7 +34,7 @@ class ControlReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.reader = SnapshotReader(settings.control_path, {"threads": 1, "memory_limit": "100MB"})
+        self.reader = snapshot_reader(settings, "control", {"threads": 1, "memory_limit": "100MB"})
         self._lock = threading.Lock()
         self._control: Control | None = None
         self._files = 0

@@ -1,59 +1,40 @@
-"""A published snapshot that many threads read while newer ones replace it.
-
-DuckDB keeps one instance for each path inside a process, so a process that always has a reader open would never see
-the file that `Store.publish` put in the place of the old one. Each generation is therefore opened under a name of its
-own: a hard link, removed as soon as it is open. Readers of an old generation keep it; the last of them closes it.
-"""
+"""Publications that many threads read while newer ones take their place."""
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import count
-from pathlib import Path
 
 import duckdb
 
-from pipeline.errors import StoreUnavailableError
+from pipeline.settings import Settings
+from pipeline.store.database import engine_of
+from pipeline.store.engine import Config, Generation, OpenedPublication, Publications, Published
 
-_NAMES = count()
-
-
-@dataclass(frozen=True)
-class Generation:
-    """Which publication an answer was read from.
-
-    Attributes:
-        token: differs between any two publications; part of an ETag.
-        published_at: when the file was put in place.
-    """
-
-    token: str
-    published_at: datetime
+__all__ = ["Generation", "SnapshotReader", "snapshot_reader"]
 
 
 @dataclass
 class _Opened:
-    generation: Generation
-    con: duckdb.DuckDBPyConnection
+    publication: OpenedPublication
     readers: int = 0
 
 
 class SnapshotReader:
-    """Cursors on the newest publication of one file; safe to share between threads.
+    """Cursors on the newest publication; safe to share between threads.
+
+    Readers of an old generation keep it; the last of them closes it.
 
     Args:
-        path: the file that is replaced atomically by whoever publishes.
+        publications: what is read.
         config: DuckDB start-up options of every generation, for example `threads` and `memory_limit`.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, str | bool | int | float | list[str]]) -> None:
-        self.path = path
-        self._config = dict(config)
+    def __init__(self, publications: Publications, config: Config) -> None:
+        self._publications = publications
+        self._config = config
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
 
@@ -62,20 +43,20 @@ class SnapshotReader:
         """A cursor on the newest generation; all that is read through it comes from that one publication.
 
         Raises:
-            StoreUnavailableError: nothing has been published yet, or the file cannot be opened.
+            StoreUnavailableError: nothing has been published yet, or it cannot be opened.
         """
         with self._lock:
             opened = self._newest()
             opened.readers += 1
-            cursor = opened.con.cursor()
+            cursor = opened.publication.cursor()
         try:
-            yield cursor, opened.generation
+            yield cursor, opened.publication.generation
         finally:
             cursor.close()
             with self._lock:
                 opened.readers -= 1
                 if opened is not self._opened and opened.readers == 0:
-                    opened.con.close()
+                    opened.publication.close()
 
     def generation(self) -> Generation:
         """The newest generation, without reading from it.
@@ -84,22 +65,18 @@ class SnapshotReader:
             StoreUnavailableError: nothing has been published yet.
         """
         with self._lock:
-            return self._newest().generation
+            return self._newest().publication.generation
 
     def close(self) -> None:
         """Close the current generation once its readers are done; the next reader opens it again."""
         with self._lock:
             self._retire()
+            self._publications.close()
 
     def _newest(self) -> _Opened:
-        try:
-            found = _generation(self.path)
-        except FileNotFoundError:
-            raise StoreUnavailableError(
-                f"Nothing has been published at {self.path}. Run `metric-store run` (or `demo`) first."
-            ) from None
-        if self._opened is None or self._opened.generation != found:
-            fresh = self._open()
+        found = self._publications.newest()
+        if self._opened is None or self._opened.publication.generation != found:
+            fresh = _Opened(self._publications.open(self._config))
             self._retire()
             self._opened = fresh
         return self._opened
@@ -107,26 +84,9 @@ class SnapshotReader:
     def _retire(self) -> None:
         old, self._opened = self._opened, None
         if old is not None and old.readers == 0:
-            old.con.close()
-
-    def _open(self) -> _Opened:
-        link = self.path.with_name(f"{self.path.name}.{os.getpid()}.{next(_NAMES)}.reading")
-        try:
-            link.hardlink_to(self.path)
-            generation = _generation(link)  # of the link: the path may be replaced at any time
-            con = duckdb.connect(str(link), read_only=True, config=self._config)
-            con.execute("SET GLOBAL TimeZone = 'UTC'")  # every cursor has it
-        except (OSError, duckdb.Error) as error:
-            raise StoreUnavailableError(
-                f"Cannot open the snapshot {self.path}: {str(error).splitlines()[0]}"
-            ) from error
-        finally:
-            link.unlink(missing_ok=True)  # DuckDB keeps the file open; a crash leaves nothing behind
-        return _Opened(generation, con)
+            old.publication.close()
 
 
-def _generation(path: Path) -> Generation:
-    """Identity of the file behind a path: inode and time of the last write, which publishing never repeats."""
-    found = path.stat()
-    token = f"{found.st_ino:x}-{found.st_mtime_ns:x}"
-    return Generation(token, datetime.fromtimestamp(found.st_mtime_ns / 1e9, UTC))
+def snapshot_reader(settings: Settings, kind: Published, config: Config) -> SnapshotReader:
+    """A reader of what a deployment publishes."""
+    return SnapshotReader(engine_of(settings).publications(kind), config)

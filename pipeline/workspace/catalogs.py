@@ -11,8 +11,9 @@ import duckdb
 from pipeline.catalog import load_catalog
 from pipeline.catalog.catalog import Catalog
 from pipeline.settings import Settings
+from pipeline.store.control import control_is_published
 from pipeline.store.definitions import api_definitions, builtin_overrides
-from pipeline.store.snapshot import SnapshotReader
+from pipeline.store.snapshot import snapshot_reader
 
 _NO_FILES = Path("/nonexistent")
 
@@ -34,9 +35,9 @@ def published_definitions(settings: Settings) -> tuple[list[dict[str, Any]], dic
     Raises:
         StoreUnavailableError: the control tables were published and cannot be opened.
     """
-    if not settings.control_path.exists():
+    if not control_is_published(settings):
         return [], {}
-    control = SnapshotReader(settings.control_path, {"threads": 1, "memory_limit": "100MB"})
+    control = snapshot_reader(settings, "control", {"threads": 1, "memory_limit": "100MB"})
     try:
         with control.cursor() as (con, _):
             return api_definitions(con, settings.workspace_id), builtin_overrides(con, settings.workspace_id)

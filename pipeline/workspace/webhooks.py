@@ -7,7 +7,6 @@ Signatures follow the Standard Webhooks specification (standardwebhooks.com): `w
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import hmac
 import ipaddress
@@ -143,10 +142,8 @@ def deliver(settings: Settings, store: Store, control: SnapshotReader, *, now: d
         ).fetchall()
     if not due:
         return 0
-    with (settings.home / "webhooks.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with store.engine.only_one("webhooks") as alone:
+        if not alone:
             return 0
         outcomes = [
             (workspace_id, delivery_id, attempts, _send(settings, webhook_id, url, delivery_id, body, now))

@@ -26,7 +26,7 @@ from pipeline.reports.values import single_values
 from pipeline.settings import Settings
 from pipeline.settings_serve import Serve
 from pipeline.store import STATES, Store
-from pipeline.store.snapshot import SnapshotReader
+from pipeline.store.snapshot import SnapshotReader, snapshot_reader
 from pipeline.workspace.keys import create_key
 
 METRICS = 50
@@ -167,7 +167,7 @@ def main() -> None:
             except httpx2.TransportError:
                 time.sleep(0.1)
         workspace = settings.workspace_id
-        reader = SnapshotReader(settings.snapshot_path, {"threads": settings.threads})
+        reader = snapshot_reader(settings, "data", {"threads": settings.threads})
         cases: dict[str, tuple[str, Callable[[object], object]]] = {
             "latest of 50": ("metrics", lambda con: queries.latest(con, workspace)),  # type: ignore[arg-type]
             "trend of 365 days": (

@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pipeline.errors import StoreUnavailableError
+from pipeline.settings import Settings
 from pipeline.store import Store
-from pipeline.store.snapshot import SnapshotReader
+from pipeline.store.snapshot import SnapshotReader, snapshot_reader
 
 
 @pytest.fixture
-def reader(store: Store) -> Iterator[SnapshotReader]:
-    shared = SnapshotReader(store.snapshot_path, {"threads": 2, "memory_limit": "200MB"})
+def reader(settings: Settings) -> Iterator[SnapshotReader]:
+    shared = snapshot_reader(settings, "data", {"threads": 2, "memory_limit": "200MB"})
     yield shared
     shared.close()
 
@@ -23,7 +24,10 @@ def reader(store: Store) -> Iterator[SnapshotReader]:
 def publish(store: Store, mark: str) -> None:
     with store.transaction() as con:
         con.execute("DELETE FROM stale_conversations")
-        con.execute("INSERT INTO stale_conversations SELECT 'w', ? FROM range(2000)", [mark])
+        con.execute(
+            "INSERT INTO stale_conversations BY NAME SELECT 'w' AS workspace_id, ? AS conversation_id FROM range(2000)",
+            [mark],
+        )
     store.publish()
 
 
@@ -69,9 +73,9 @@ def test_fifty_publications_under_twenty_readers_tear_nothing(store: Store, read
     assert [path.name for path in store.path.parent.iterdir() if "reading" in path.name] == []
 
 
-def test_times_are_utc_and_files_are_out_of_reach(store: Store) -> None:
+def test_times_are_utc_and_files_are_out_of_reach(store: Store, settings: Settings) -> None:
     publish(store, "one")
-    walled = SnapshotReader(store.snapshot_path, {"enable_external_access": False})
+    walled = snapshot_reader(settings, "data", {"enable_external_access": False})
     with walled.cursor() as (con, _):
         assert con.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
         with pytest.raises(Exception, match="disabled by configuration"):

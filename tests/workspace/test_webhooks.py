@@ -18,7 +18,7 @@ from pipeline.catalog import load_catalog
 from pipeline.errors import UserError
 from pipeline.settings import Settings
 from pipeline.store import Store
-from pipeline.store.snapshot import SnapshotReader
+from pipeline.store.snapshot import snapshot_reader
 from pipeline.workspace.after_run import tell
 from pipeline.workspace.alarms import Threshold, replace_thresholds
 from pipeline.workspace.webhooks import EVENTS, create_webhook, deliver, sign
@@ -70,7 +70,7 @@ def deployment(tmp_path: Path) -> tuple[Settings, Store]:
 
 
 def outbox(settings: Settings) -> list[tuple[str, int]]:
-    reader = SnapshotReader(settings.control_path, {})
+    reader = snapshot_reader(settings, "control", {})
     with reader.cursor() as (con, _):
         found = con.execute("SELECT event_type, attempts FROM webhook_outbox ORDER BY created_at").fetchall()
     reader.close()
@@ -78,7 +78,7 @@ def outbox(settings: Settings) -> list[tuple[str, int]]:
 
 
 def send(settings: Settings, store: Store, now: datetime) -> int:
-    reader = SnapshotReader(settings.control_path, {})
+    reader = snapshot_reader(settings, "control", {})
     try:
         return deliver(settings, store, reader, now=now)
     finally:

@@ -1,0 +1,1 @@
+"""Statements that tidy the store up."""
