@@ -21,7 +21,7 @@ from pipeline.api.limiter import RateLimiter
 from pipeline.errors import StoreUnavailableError
 from pipeline.settings import Settings
 from pipeline.store import Store
-from pipeline.store.snapshot import SnapshotReader
+from pipeline.store.snapshot import SnapshotReader, snapshot_reader
 from pipeline.window import floor_hour
 from pipeline.workspace.intake import Intake, Refused
 from pipeline.workspace.keys import Role
@@ -87,17 +87,17 @@ class Service:
             "memory_limit": settings.memory_limit,
             "enable_external_access": False,
         }
-        self.data = SnapshotReader(settings.snapshot_path, limits)
+        self.data = snapshot_reader(settings, "data", limits)
         self.store = self.store_of(settings.workspace_id)
         walled: dict[str, str | bool | int] = {
             "threads": 1,
             "memory_limit": settings.serve.sql_memory,
             "max_temp_directory_size": "0B",
         }
-        self.sql = SnapshotReader(settings.snapshot_path, limits | walled)
+        self.sql = snapshot_reader(settings, "data", limits | walled)
         # Its own statements write files; no text of a caller is part of them.
-        self._exports = SnapshotReader(
-            settings.snapshot_path, {"threads": settings.threads, "memory_limit": settings.memory_limit}
+        self._exports = snapshot_reader(
+            settings, "data", {"threads": settings.threads, "memory_limit": settings.memory_limit}
         )
         self._exporting = threading.BoundedSemaphore(_MOST_EXPORTS)
         self.limiter = RateLimiter()

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipeline.settings import Settings
 from pipeline.store import Store, load_sql
 from pipeline.store.control import publish_control
 from pipeline.store.migrations import migrations
@@ -44,11 +45,11 @@ def test_no_comment_is_of_something_that_is_gone(store: Store) -> None:
             con.execute(load_sql("pipeline.store.description", name))
 
 
-def test_a_changed_description_is_applied_to_an_old_file(store: Store) -> None:
+def test_a_changed_description_is_applied_to_an_old_file(store: Store, settings: Settings) -> None:
     with store.write() as con:
         con.execute("COMMENT ON TABLE events IS 'as it was once'; DROP VIEW current_periods")
         con.execute("UPDATE schema_migrations SET name = 'description-000000000000' WHERE name LIKE 'description-%'")
-    again = Store(store._settings)
+    again = Store(settings)
     with again.write() as con:
         (comment,) = con.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'events'").fetchall()[0]
         assert comment.startswith("Things that happened")
