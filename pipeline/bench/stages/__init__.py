@@ -6,7 +6,7 @@ from importlib import import_module
 
 from pipeline.bench.stage import Stage
 
-STAGES = ("ingest",)
+STAGES = ("ingest", "history")
 """Their names, in the order of the table; a module each."""
 
 
