@@ -36,6 +36,19 @@ def test_star_has_the_counts_of_its_readme(star: Any) -> None:
     ) == [(3326, 2929, 27113, 27253, 10991, 53)]
 
 
+def test_star_has_every_event_and_the_levels_of_completion_of_its_readme(star: Any) -> None:
+    # The end of a dialogue that broke off and the summaries are no Events of the file.
+    assert star.rows("SELECT count(*) - 342 - 55 - 3326 FROM events") == [(125_612,)]
+    assert star.rows(
+        "SELECT intelligence ->> '$.completion_level' AS level, count(*) FROM conversations GROUP BY ALL ORDER BY level"
+    ) == [
+        ("Complete", 2929),
+        ("DisconnectDuringDialogue", 55),
+        ("EarlyDisconnectDuringDialogue", 342),
+    ]
+    assert star.rows("SELECT count(*) FROM conversations WHERE service_id IS NULL") == [(67,)]
+
+
 def test_star_results_take_the_instant_of_their_call(star: Any) -> None:
     assert star.rows(
         "SELECT count(*), count(DISTINCT call.event_id) FROM events AS result JOIN events AS call"
@@ -67,6 +80,27 @@ def test_tau2_rewards_by_domain(tau2: Any) -> None:
         "SELECT service_id, count(*), round(avg((intelligence ->> '$.reward')::DOUBLE), 9), any_value(traffic)"
         " FROM conversations GROUP BY ALL ORDER BY ALL"
     ) == [("airline", 20, 0.5, "simulation"), ("retail", 40, 0.85, "simulation"), ("telecom", 40, 0.45, "simulation")]
+
+
+def test_tau2_has_an_event_for_every_message_and_its_whole_cost(tau2: Any) -> None:
+    assert tau2.rows(
+        "SELECT service_id, count(*) FROM events WHERE event_id SIMILAR TO conversation_id || '/[0-9]+'"
+        " GROUP BY ALL ORDER BY ALL"
+    ) == [("airline", 510), ("retail", 1105), ("telecom", 2238)]
+    assert tau2.rows(
+        """
+        WITH spent AS (
+            SELECT
+                conversation_id, starts_with(event_type, 'user.') AS by_user,
+                sum((data ->> '$.cost_usd')::DOUBLE) AS usd
+            FROM events GROUP BY ALL
+        )
+        SELECT
+            count(*),
+            max(abs(usd - (intelligence ->> if(by_user, '$.user_cost', '$.agent_cost'))::DOUBLE)) < 1e-9
+        FROM spent JOIN conversations USING (conversation_id) WHERE usd IS NOT NULL
+        """
+    ) == [(200, True)]
 
 
 def test_tau2_keeps_every_message_and_tool_call(tau2: Any) -> None:
