@@ -93,6 +93,7 @@ _ORIGINS = (
     "template",
     "first",
     "object",
+    "merge",
     "list",
     "hash",
     "find",
@@ -117,6 +118,9 @@ class Value(Model):
         default=None, min_length=1, description="The first that is present and not null."
     )
     object: dict[str, ValueLike] | None = Field(default=None, description="An object; absent fields are left out.")
+    merge: tuple[ValueLike, ...] | None = Field(
+        default=None, min_length=1, description="Objects made into one; of equal fields the last counts."
+    )
     list: tuple[ValueLike, ...] | None = Field(default=None, description="A list; absent items are left out.")
     hash: tuple[ValueLike, ...] | None = Field(
         default=None, min_length=1, description="32 hexadecimal digits of the SHA-256 of these values."
@@ -139,8 +143,10 @@ class Value(Model):
         "taken after those that are equal. A value that is not listed stays as it is, see `other`.",
     )
     other: JsonValue = Field(default=None, description="With `map`: what every value that is not listed becomes.")
-    type: Literal["string", "integer", "number", "boolean", "json"] | None = Field(
-        default=None, description="Convert; a value that cannot be converted refuses the event. `json` parses text."
+    type: Literal["string", "integer", "number", "boolean", "json", "json_or_text"] | None = Field(
+        default=None,
+        description="Convert; a value that cannot be converted refuses the event. `json` parses text; with "
+        "`json_or_text` a text that is not JSON, such as the arguments of a model that erred, stays as it is.",
     )
     minus: ValueLike | None = Field(
         default=None, description="Subtract a number, for example where a stretch begins from where it ends."

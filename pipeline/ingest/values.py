@@ -162,6 +162,8 @@ def _origin(spec: Value) -> Read:
     if spec.object is not None:
         fields = {name: compile_value(field) for name, field in spec.object.items()}
         return lambda items: {name: value for name, read in fields.items() if (value := read(items)) is not MISSING}
+    if spec.merge is not None:
+        return _merge([compile_value(part) for part in spec.merge])
     if spec.list is not None:
         members = [compile_value(member) for member in spec.list]
         return lambda items: [value for read in members if (value := read(items)) is not MISSING]
@@ -179,6 +181,17 @@ def _origin(spec: Value) -> Read:
         return _largest({name: compile_value(score) for name, score in spec.largest.items()})
     literal = spec.literal
     return lambda _items: literal
+
+
+def _merge(reads: list[Read]) -> Read:
+    def merged(items: Items) -> Any:
+        found: dict[str, Any] = {}
+        for read in reads:
+            if isinstance(value := read(items), dict):
+                found.update(value)
+        return found
+
+    return merged
 
 
 def _find(spec: Find) -> Read:
@@ -281,6 +294,11 @@ def _hash(parts: list[Read]) -> Read:
 
 
 def _convert(value: Any, kind: str) -> Any:
+    if kind == "json_or_text":
+        try:
+            return orjson.loads(value) if isinstance(value, str) else value
+        except orjson.JSONDecodeError:
+            return value
     try:
         if kind == "string":
             return value if isinstance(value, str) else orjson.dumps(value).decode()

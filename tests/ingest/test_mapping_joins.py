@@ -46,6 +46,13 @@ MOODS = {"pairs": {"each": "$.moods[*]", "key": {"all": "$.of[*]"}, "value": "$.
         ({"path": "$.text", "join": " / "}, "30"),
         ({"all": "$.nothing[*]", "join": " / "}, None),
         ("$.text[0]", None),
+        (
+            {"merge": ["$.scores", {"object": {"calm": 1, "glad": 2}}, "$.nothing"]},
+            {"calm": 1, "angry": 0.7, "sad": None, "glad": 2},
+        ),
+        ({"path": "$.packed", "type": "json_or_text"}, [{"say": "hello"}, {"say": "bye"}]),
+        ({"literal": '{"half": ', "type": "json_or_text"}, '{"half": '),
+        ({"path": "$.scores", "type": "json_or_text"}, {"calm": 0.2, "angry": 0.7, "sad": None}),
     ],
 )
 def test_values(pipe: Any, value: object, read: object) -> None:
