@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, ByteSize, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pipeline.errors import SettingsError
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         default=datetime(2000, 1, 1, tzinfo=UTC), description="Events before this instant are refused."
     )
     max_record_bytes: int = Field(default=16 * 2**20, ge=1024, description="Larger records are refused.")
-    chunk_records: int = Field(default=50_000, ge=1, description="Records that one ingest transaction holds.")
+    chunk_records: int = Field(default=245_760, ge=1, description="Records that one ingest transaction holds.")
     memory_limit: str = Field(default="1GB", pattern=r"^\d+(\.\d+)?\s?([KMG]i?B)$", description="Of DuckDB, a process.")
     threads: int = Field(default=2, ge=1, le=256, description="Of DuckDB, a process.")
     lock_seconds: float = Field(default=600, ge=0, description="How long to wait for another process's write.")
@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     python: PythonMode = Field(default=PythonMode(), description="Limits of python metrics.")
     serve: Serve = Field(default=Serve(), description="Limits of the HTTP server.")
     keep_runs_days: int = Field(default=14, ge=1, description="Dagster runs older than this are pruned.")
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory_limit` as a number of bytes."""
+        return TypeAdapter(ByteSize).validate_python(self.memory_limit)
 
     @property
     def database_path(self) -> Path:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -13,6 +12,7 @@ from pipeline.errors import SourceError
 from pipeline.ingest.cloudevents import CLOUDEVENTS
 from pipeline.ingest.containers import UNREADABLE, Member, foreign_errors, message, open_members
 from pipeline.ingest.files import SourceFile, hidden
+from pipeline.ingest.lines import CanonicalLines
 from pipeline.ingest.mapping import CompiledMapping, Refused
 from pipeline.ingest.records import Record, format_of, read_records
 from pipeline.ingest.refusal import RefusedError
@@ -26,8 +26,7 @@ class NotDataError(SourceError):
     """The file holds no records, for example a README beside them."""
 
 
-@dataclass(frozen=True)
-class Canonical:
+class Canonical(NamedTuple):
     """A record of the canonical form as JSON text with sorted, unique keys; its fields have not been checked yet."""
 
     source_key: str
@@ -35,8 +34,7 @@ class Canonical:
     text: str
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Something that gave no record: where it stands, a reason code, the explanation, and its beginning."""
 
     place: str
@@ -45,7 +43,9 @@ class Refusal:
     text: str
 
 
-def read_file(file: SourceFile, mapping: CompiledMapping | None, max_bytes: int) -> Iterator[Canonical | Refusal]:
+def read_file(
+    file: SourceFile, mapping: CompiledMapping | None, max_bytes: int
+) -> Iterator[Canonical | CanonicalLines | Refusal]:
     """The records of one file, in bounded memory.
 
     Args:
@@ -72,7 +72,7 @@ def read_file(file: SourceFile, mapping: CompiledMapping | None, max_bytes: int)
 
 def _read_member(
     file: SourceFile, mapping: CompiledMapping | None, member: Member, max_bytes: int
-) -> Iterator[Canonical | Refusal]:
+) -> Iterator[Canonical | CanonicalLines | Refusal]:
     if member.stream is None:
         raise SourceError(member.problem or _NO_FORMAT)
     head = member.stream.peek(512)[:512]
@@ -83,7 +83,11 @@ def _read_member(
         raise NotDataError(_NO_FORMAT)
     delimiter = mapping.spec.delimiter if mapping else None
     recognised = mapping is not None
-    for record in read_records(member.stream, form, max_bytes=max_bytes, delimiter=delimiter):
+    for record in _records(member, form, max_bytes, delimiter, at_once=mapping is None):
+        if isinstance(record, CanonicalLines):
+            recognised = True
+            yield record
+            continue
         place = ": ".join(part for part in (member.name and f"member {member.name}", record.place) if part)
         try:
             document = _parsed(record)
@@ -101,6 +105,35 @@ def _read_member(
             yield _stored(CANONICAL, place or "$", document)
         else:
             yield from _mapped(applied, document, place, file.url, member.name)
+
+
+def _records(
+    member: Member, form: str, max_bytes: int, delimiter: str | None, *, at_once: bool
+) -> Iterator[Record | CanonicalLines]:
+    """The records of a member; lines that are all canonical stay together where `at_once` allows it."""
+    assert member.stream is not None
+    for found in read_records(member.stream, form, max_bytes=max_bytes, delimiter=delimiter):
+        if isinstance(found, Record):
+            yield found
+        elif at_once and (texts := _canonical_texts(found.texts)) is not None:
+            yield CanonicalLines(member.name, found.first, texts)
+        else:
+            yield from (Record(f"line {number}", text) for number, text in found.filled())
+
+
+def _canonical_texts(lines: list[bytes]) -> list[bytes] | None:
+    """The lines with sorted keys; None unless every one of them is a canonical record that JSON text can hold."""
+    try:
+        texts = [
+            orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+            for line in lines
+            if type(document := orjson.loads(line)) is dict
+            and "event_type" in document
+            and "specversion" not in document
+        ]
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None  # they are read one by one, which finds out which line it is and what is wrong with it
+    return texts if len(texts) == len(lines) else None
 
 
 _CLOUDEVENTS = CompiledMapping(CLOUDEVENTS)

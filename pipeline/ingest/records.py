@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from pipeline.errors import SourceError
+from pipeline.ingest.lines import Lines, split_lines
 from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.textgrid import parse_textgrid
 
@@ -65,8 +66,8 @@ def format_of(name: str, head: bytes) -> str | None:
 
 def read_records(
     stream: io.BufferedReader, form: str, *, max_bytes: int, delimiter: str | None = None
-) -> Iterator[Record]:
-    """The records of a stream.
+) -> Iterator[Record | Lines]:
+    """The records of a stream; those of NDJSON by blocks of lines.
 
     Args:
         stream: at its beginning.
@@ -97,38 +98,12 @@ def _too_large(max_bytes: int) -> RefusedError:
     return RefusedError("too_large", f"larger than {max_bytes} bytes; split it, or raise METRIC_STORE_MAX_RECORD_BYTES")
 
 
-def _lines(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[Record]:
-    for number, line in enumerate(_split_lines(stream, start, max_bytes), start=1):
-        if line is None:
-            yield Record(f"line {number}", b"", _too_large(max_bytes))
-        elif line and not line.isspace():
-            yield Record(f"line {number}", line)
+def _lines(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[Record | Lines]:
+    for found in split_lines(stream, start, max_bytes):
+        yield Record(f"line {found}", b"", _too_large(max_bytes)) if isinstance(found, int) else found
 
 
-def _split_lines(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[bytes | None]:
-    """Lines without their ends; None for one that is too large."""
-    pending, skipping = start, False
-    while True:
-        block = stream.read(_BLOCK)
-        first, *rest = ((pending + block) if pending else block).split(b"\n")
-        for line in rest:
-            if skipping:
-                yield None
-            else:
-                yield None if len(first) > max_bytes else first.removesuffix(b"\r")
-            first, skipping = line, False
-        pending = first
-        if len(pending) > max_bytes or skipping:
-            pending, skipping = b"", True
-        if not block:
-            break
-    if skipping:
-        yield None
-    elif pending:
-        yield pending.removesuffix(b"\r")
-
-
-def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record]:
+def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record | Lines]:
     """One document, an array of documents, or (mislabelled) one document a line."""
     start = b""
     while not start.strip() and (block := stream.read(_BLOCK)):
@@ -205,11 +180,11 @@ def _csv(stream: io.BufferedReader, delimiter: str | None, max_bytes: int) -> It
     large: list[int] = []
 
     def lines() -> Iterator[str]:
-        for number, line in enumerate(_split_lines(stream, b"", max_bytes), start=1):
-            if line is None:
-                large.append(number)
+        for found in split_lines(stream, b"", max_bytes):
+            if isinstance(found, int):
+                large.append(found)
             else:
-                yield line.decode("utf-8", "surrogateescape") + "\n"
+                yield from (line.removesuffix(b"\r").decode("utf-8", "surrogateescape") + "\n" for line in found.texts)
 
     source = lines()
     header_line = next(source, None)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from pipeline.catalog.catalog import Catalog
 from pipeline.errors import DefinitionError, SourceError
+from pipeline.ingest.chunk import Reading
 from pipeline.ingest.containers import UNREADABLE, message
 from pipeline.ingest.conversations import assemble
 from pipeline.ingest.files import SourceFile, find_files
-from pipeline.ingest.load import Loader, Reading
+from pipeline.ingest.load import Loader
 from pipeline.ingest.mapping import CompiledMapping
-from pipeline.ingest.reader import CANONICAL, NotDataError, Refusal, read_file
+from pipeline.ingest.reader import CANONICAL, NotDataError, read_file
 from pipeline.ingest.report import FileOutcome, IngestProgress, IngestReport
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -118,10 +119,7 @@ class _Run:
         mapping = self._mapping_of(file.url)
         reading.outcome.source_key = CANONICAL if mapping is None else mapping.spec.key
         for item in read_file(file, mapping, self._settings.max_record_bytes):
-            if isinstance(item, Refusal):
-                self._loader.refuse(reading, item)
-            else:
-                self._loader.add(reading, item)
+            self._loader.add(reading, item)
 
     def _mapping_of(self, url: str) -> CompiledMapping | None:
         """The mapping that was asked for, else the one with the longest pattern that matches, else none."""

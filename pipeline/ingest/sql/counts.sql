@@ -1,13 +1,16 @@
 -- What became of the records of each file in this chunk.
+WITH outcomes AS (
+    SELECT file_id, coalesce(judged.outcome, 'new') AS outcome
+    FROM staged LEFT JOIN judged USING (position, file_id)
+    WHERE staged.reason IS NULL AND judged.outcome IS DISTINCT FROM 'conflict'
+    UNION ALL
+    SELECT file_id, 'refused' AS outcome FROM refused
+)
 SELECT
     file_id,
     count(*) AS record_count,
     count(*) FILTER (outcome = 'new') AS event_count,
     count(*) FILTER (outcome = 'duplicate') AS duplicate_count,
     count(*) FILTER (outcome = 'refused') AS rejected_count
-FROM (
-    SELECT file_id, outcome FROM judged WHERE outcome <> 'conflict'
-    UNION ALL
-    SELECT file_id, 'refused' AS outcome FROM refused
-)
+FROM outcomes
 GROUP BY file_id

@@ -6,24 +6,28 @@ CREATE OR REPLACE TEMP MACRO content_of(e) AS sha256(to_json({
     'm': e.participant, 'n': e.tags, 'o': e.data
 })::VARCHAR);
 
+-- Ids of which there is another record, here or in the store. Most records have none and are worth no second look.
+CREATE OR REPLACE TEMP TABLE met AS
+SELECT event_id FROM staged WHERE reason IS NULL GROUP BY event_id HAVING count(*) > 1
+UNION
+SELECT event_id
+FROM events
+WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM staged WHERE reason IS NULL);
+
 -- The first of several records with one id is the event; the others are compared with it.
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH stored AS (
     SELECT event_id, any_value(content_of(events)) AS content
     FROM events
-    WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM staged WHERE reason IS NULL)
+    WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM met)
     GROUP BY event_id
 ),
 compared AS (
     SELECT
-        position, file_id, event_id,
-        row_number() OVER same AS occurrence,
-        -- Most records are new: only those that meet another of their id are worth a hash.
-        if(count(*) OVER (PARTITION BY event_id) > 1 OR stored.content IS NOT NULL, content_of(staged), NULL) AS content,
-        stored.content AS stored_content
+        position, file_id, event_id, content_of(staged) AS content, stored.content AS stored_content,
+        row_number() OVER (PARTITION BY event_id ORDER BY position) AS occurrence
     FROM staged LEFT JOIN stored USING (event_id)
-    WHERE reason IS NULL
-    WINDOW same AS (PARTITION BY event_id ORDER BY position)
+    WHERE reason IS NULL AND event_id IN (SELECT event_id FROM met)
 )
 SELECT
     position, file_id, event_id,
@@ -48,16 +52,15 @@ WHERE outcome = 'conflict';
 
 INSERT INTO events BY NAME
 SELECT
-    $workspace_id AS workspace_id, $ingested_at AS ingested_at,
-    staged.* EXCLUDE (position, time_reason, other_reason, reason, detail)
-FROM staged JOIN judged USING (position)
-WHERE outcome = 'new'
-ORDER BY position;
+    $workspace_id AS workspace_id, $ingested_at AS ingested_at, * EXCLUDE (position, reason, detail)
+FROM staged
+WHERE reason IS NULL AND position NOT IN (SELECT position FROM judged WHERE outcome <> 'new');
 
 INSERT INTO stale_conversations BY NAME
-SELECT DISTINCT $workspace_id AS workspace_id, conversation_id
-FROM staged JOIN judged USING (position)
-WHERE outcome = 'new' AND conversation_id IS NOT NULL;
+SELECT DISTINCT $workspace_id AS workspace_id, conversation_id, $ingested_at AS arrived_at
+FROM staged
+WHERE reason IS NULL AND conversation_id IS NOT NULL
+  AND position NOT IN (SELECT position FROM judged WHERE outcome <> 'new');
 
 INSERT INTO rejected_records BY NAME
 SELECT

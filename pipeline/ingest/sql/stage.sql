@@ -1,4 +1,4 @@
--- Canonical records as text (`incoming`) to typed columns (`staged`), each with the reason why it is refused, if it is.
+-- Canonical records as text (`left_over`) to typed columns (`staged`), each with the reason why it is refused, if it is.
 
 CREATE OR REPLACE TEMP MACRO canonical_paths() AS [
     '$.event_id', '$.conversation_id', '$.event_type', '$.occurred_at', '$.sequence', '$.domain', '$.origin',
@@ -6,14 +6,13 @@ CREATE OR REPLACE TEMP MACRO canonical_paths() AS [
     '$.tags', '$.data'
 ];
 
-CREATE OR REPLACE TEMP TABLE staged AS
+INSERT INTO staged BY NAME
 WITH fields AS (
     SELECT
         position, file_id, source_key, record,
         json_extract_string(record, canonical_paths()) AS f,
         json_type(record, canonical_paths()) AS types
-    FROM incoming
-    WHERE reason IS NULL
+    FROM left_over
 ),
 read AS (
     SELECT
@@ -47,18 +46,8 @@ read AS (
 normal AS (
     SELECT
         *,
-        CASE
-            WHEN channel_given IN ('phone', 'call', 'telephony', 'pstn', 'sip', 'webrtc') THEN 'voice'
-            WHEN channel_given IN ('chat', 'webchat', 'sms', 'whatsapp', 'messaging') THEN 'text'
-            WHEN channel_given = 'form' THEN 'surface'
-            ELSE channel_given
-        END AS channel,
-        CASE
-            WHEN traffic_given IN ('production', 'real', 'live') THEN 'production'
-            WHEN traffic_given IN ('simulation', 'simulated', 'playground', 'test') THEN 'simulation'
-            WHEN traffic_given IS NULL THEN
-                if(direction IN ('playground', 'simulated', 'test'), 'simulation', 'production')
-        END AS traffic,
+        channel_word(channel_given) AS channel,
+        traffic_word(traffic_given, direction) AS traffic,
         list_filter([
             if(length(event_id) > 256, 'event_id', NULL), if(length(event_type) > 128, 'event_type', NULL),
             if(length(conversation_id) > 128, 'conversation_id', NULL), if(length(domain) > 128, 'domain', NULL),
@@ -69,47 +58,50 @@ normal AS (
         ], lambda name: name IS NOT NULL) AS too_long
     FROM read
 )
-SELECT
-    position, file_id, source_key,
-    event_id, conversation_id, event_type, occurred_at, sequence, domain, origin, channel, direction, service_id,
-    traffic, run_id, session_id, participant,
-    if(json_array_length(tag_list) = 0, NULL, TRY_CAST(tag_list AS VARCHAR[])) AS tags,
-    data,
-    CASE
-        WHEN event_type IS NULL THEN 'missing_event_type'
-        WHEN len(wrong_type) > 0 THEN 'wrong_type'
-        WHEN instant_type IS NULL THEN 'missing_time'
-        WHEN instant_type = 'NULL' THEN NULL
-        WHEN instant_type <> 'VARCHAR' OR NOT regexp_full_match(instant, $iso_pattern) OR occurred_at IS NULL
-            THEN 'bad_time'
-        WHEN NOT regexp_matches(instant, $zone_pattern) THEN 'naive_time'
-        WHEN occurred_at NOT BETWEEN $earliest AND $latest THEN 'time_out_of_range'
-    END AS time_reason,
-    CASE
-        WHEN json_type(data) IS DISTINCT FROM 'OBJECT' THEN 'wrong_type'
-        WHEN TRY_CAST(tag_list AS VARCHAR[]) IS NULL THEN 'wrong_type'
-        WHEN traffic IS NULL THEN 'unknown_traffic'
-        WHEN len(too_long) > 0 THEN 'too_long'
-        WHEN regexp_matches(
-            concat_ws('', event_id, event_type, conversation_id, domain, origin, channel, direction, service_id,
-                      run_id, session_id, participant), '[\x00-\x1f\x7f]'
-        ) THEN 'control_character'
-    END AS other_reason,
-    coalesce(time_reason, other_reason) AS reason,
-    CASE reason
-        WHEN 'missing_event_type' THEN 'no event_type; write for example "agent.turn"'
-        WHEN 'missing_time' THEN 'no occurred_at; write an instant, or null when it is unknown'
-        WHEN 'bad_time' THEN 'occurred_at is ' || left(instant, 80) || '; write ISO 8601 with an offset'
-        WHEN 'naive_time' THEN 'occurred_at is ' || instant || ' without a zone; write an offset such as Z'
-        WHEN 'time_out_of_range' THEN
-            'occurred_at is ' || instant || ', outside ' || $earliest::VARCHAR || ' to ' || $latest::VARCHAR
-        WHEN 'unknown_traffic' THEN 'traffic is ' || left(traffic_given, 80) || '; write production or simulation'
-        WHEN 'too_long' THEN array_to_string(too_long, ', ') || ' too long; event_id and origin 256, others 128 characters'
-        WHEN 'control_character' THEN 'an id or name holds a control character'
-        WHEN 'wrong_type' THEN CASE
-            WHEN len(wrong_type) > 0 THEN array_to_string(wrong_type, ', ') || ' must be text or an integer'
-            WHEN json_type(data) IS DISTINCT FROM 'OBJECT' THEN 'data must be an object'
-            ELSE 'tags must be a list of strings'
-        END
-    END AS detail
-FROM normal
+SELECT * EXCLUDE (time_reason, other_reason)
+FROM (
+    SELECT
+        position, file_id, source_key,
+        event_id, conversation_id, event_type, occurred_at, sequence, domain, origin, channel, direction, service_id,
+        traffic, run_id, session_id, participant,
+        if(json_array_length(tag_list) = 0, NULL, TRY_CAST(tag_list AS VARCHAR[])) AS tags,
+        data,
+        CASE
+            WHEN event_type IS NULL THEN 'missing_event_type'
+            WHEN len(wrong_type) > 0 THEN 'wrong_type'
+            WHEN instant_type IS NULL THEN 'missing_time'
+            WHEN instant_type = 'NULL' THEN NULL
+            WHEN instant_type <> 'VARCHAR' OR NOT regexp_full_match(instant, $iso_pattern) OR occurred_at IS NULL
+                THEN 'bad_time'
+            WHEN NOT regexp_matches(instant, $zone_pattern) THEN 'naive_time'
+            WHEN occurred_at NOT BETWEEN $earliest AND $latest THEN 'time_out_of_range'
+        END AS time_reason,
+        CASE
+            WHEN json_type(data) IS DISTINCT FROM 'OBJECT' THEN 'wrong_type'
+            WHEN TRY_CAST(tag_list AS VARCHAR[]) IS NULL THEN 'wrong_type'
+            WHEN traffic IS NULL THEN 'unknown_traffic'
+            WHEN len(too_long) > 0 THEN 'too_long'
+            WHEN regexp_matches(
+                concat_ws('', event_id, event_type, conversation_id, domain, origin, channel, direction, service_id,
+                          run_id, session_id, participant), '[\x00-\x1f\x7f]'
+            ) THEN 'control_character'
+        END AS other_reason,
+        coalesce(time_reason, other_reason) AS reason,
+        CASE reason
+            WHEN 'missing_event_type' THEN 'no event_type; write for example "agent.turn"'
+            WHEN 'missing_time' THEN 'no occurred_at; write an instant, or null when it is unknown'
+            WHEN 'bad_time' THEN 'occurred_at is ' || left(instant, 80) || '; write ISO 8601 with an offset'
+            WHEN 'naive_time' THEN 'occurred_at is ' || instant || ' without a zone; write an offset such as Z'
+            WHEN 'time_out_of_range' THEN
+                'occurred_at is ' || instant || ', outside ' || $earliest::VARCHAR || ' to ' || $latest::VARCHAR
+            WHEN 'unknown_traffic' THEN 'traffic is ' || left(traffic_given, 80) || '; write production or simulation'
+            WHEN 'too_long' THEN array_to_string(too_long, ', ') || ' too long; event_id and origin 256, others 128 characters'
+            WHEN 'control_character' THEN 'an id or name holds a control character'
+            WHEN 'wrong_type' THEN CASE
+                WHEN len(wrong_type) > 0 THEN array_to_string(wrong_type, ', ') || ' must be text or an integer'
+                WHEN json_type(data) IS DISTINCT FROM 'OBJECT' THEN 'data must be an object'
+                ELSE 'tags must be a list of strings'
+            END
+        END AS detail
+    FROM normal
+)
