@@ -12,7 +12,10 @@ from pipeline.catalog.models import MetricDefinition
 from pipeline.catalog.source_models import SourceMapping
 from pipeline.errors import UnknownMetricError
 
-ManagedBy = Literal["builtin", "file", "api"]
+ManagedBy = Literal["builtin", "library", "file", "api"]
+
+SHIPPED: frozenset[ManagedBy] = frozenset({"builtin", "library"})
+"""What comes with the project: the built-ins, whose keys are reserved, and the library, whose keys a user may take."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class Metric:
     def key(self) -> str:
         """The definition's key."""
         return self.definition.key
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it came with the project: it is read-only, but for what `metrics/overrides.yaml` may change."""
+        return self.managed_by in SHIPPED
 
     @property
     def short_version(self) -> str:

@@ -41,7 +41,7 @@ _CASINGS: dict[str, Callable[[str], object]] = {
 
 def lint(metrics: Sequence[Metric]) -> tuple[Problem, ...]:
     """Advice about names that will confuse whoever reads the catalog."""
-    own = [metric for metric in metrics if metric.managed_by != "builtin"]
+    own = [metric for metric in metrics if not metric.shipped]
     return tuple(problem for rule in (_units, _casing, _prefixes) for problem in rule(own)) + tuple(
         _twins(own, metrics)
     )
@@ -94,9 +94,9 @@ def _prefixes(own: Sequence[Metric]) -> Iterator[Problem]:
 def _twins(own: Sequence[Metric], metrics: Sequence[Metric]) -> Iterator[Problem]:
     """Two keys that say the same in other words."""
     first: dict[frozenset[str], Metric] = {}
-    for metric in [*(m for m in metrics if m.managed_by == "builtin"), *own]:
+    for metric in [*(m for m in metrics if m.shipped), *own]:
         meaning = _meaning(metric.key)
-        if (twin := first.setdefault(meaning, metric)) is not metric and metric.managed_by != "builtin":
+        if (twin := first.setdefault(meaning, metric)) is not metric and not metric.shipped:
             place = twin.file if twin.line is None else f"{twin.file}:{twin.line}"
             advice = f"is it {twin.key} ({place}) under another name? Keep one, or name what differs"
             yield _warning(metric, "key", metric.key, advice)

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from pipeline.catalog.catalog import Catalog, ManagedBy, Metric, Problem
+from pipeline.catalog.catalog import SHIPPED, Catalog, ManagedBy, Metric, Problem
 from pipeline.catalog.explain import explain
 from pipeline.catalog.lint import lint
-from pipeline.catalog.models import Key, MetricDefinition, Model
+from pipeline.catalog.models import Key, MetricDefinition, Model, Name
 from pipeline.catalog.reading import Document, Place, dotted, read_yaml, shown, yaml_files
 from pipeline.catalog.references import check_references, find_cycles, near, references, topological, value_references
 from pipeline.catalog.sources import load_sources
@@ -27,16 +27,17 @@ SENT = "settings"
 
 
 class Override(Model):
-    """What may be changed about a built-in."""
+    """What may be changed about a metric that is shipped."""
 
     active: bool | None = None
     freshness_sla_minutes: int | None = Field(default=None, ge=5, le=1440)
 
 
 class OverrideFile(Model):
-    """`metrics/overrides.yaml`: changes to built-ins, by key."""
+    """`metrics/overrides.yaml`: changes to metrics that are shipped, by key and by group; those by key win."""
 
-    overrides: dict[Key, Override]
+    overrides: dict[Key, Override] = Field(default_factory=dict)
+    groups: dict[Name, Override] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def load_catalog(
     Args:
         settings: where the files are.
         api_definitions: custom definitions that were sent.
-        api_overrides: changes to built-ins that were sent, by key; they win over those of `metrics/overrides.yaml`.
+        api_overrides: changes to shipped metrics that were sent, by key; they win over `metrics/overrides.yaml`.
     """
     gathered = _Gathered()
     shipped, own = builtin_definitions(), settings.definitions
@@ -105,6 +106,8 @@ def load_catalog(
         _take_file(gathered, read_yaml(path), "file")
     for index, sent in enumerate(api_definitions):
         _take(gathered, sent, "api", Document(SENT), ("definitions", index))
+    for path in yaml_files(shipped / "metrics" / "library"):
+        _take_file(gathered, read_yaml(path), "library")
     _limit(gathered, settings.max_custom_metrics)
     _override(gathered, own / "metrics" / OVERRIDES)
     _override_sent(gathered, api_overrides or {})
@@ -141,12 +144,14 @@ def _take_file(gathered: _Gathered, document: Document, managed_by: ManagedBy) -
 
 
 def _take(gathered: _Gathered, item: Any, managed_by: ManagedBy, document: Document, place: Place) -> None:
-    """Take one definition, or say everything that is wrong with it."""
+    """Take one definition, or say everything that is wrong with it. A user's key hides the library's metric."""
     if isinstance(item, MetricDefinition):
         item = item.model_dump(exclude_unset=True)
     key = item.get("key") if isinstance(item, Mapping) else None
+    if managed_by == "library" and (key in gathered.unsound or key in gathered.entries):
+        return
     if isinstance(item, Mapping):
-        item = {**item, "builtin": managed_by == "builtin"}
+        item = {**item, "builtin": managed_by in SHIPPED}
     try:
         definition = MetricDefinition.model_validate(item)
     except ValidationError as error:
@@ -173,39 +178,47 @@ def _take(gathered: _Gathered, item: Any, managed_by: ManagedBy, document: Docum
 
 def _limit(gathered: _Gathered, limit: int) -> None:
     """Leave out custom metrics beyond the limit."""
-    custom = [entry for entry in gathered.entries.values() if entry.managed_by != "builtin"]
+    custom = [entry for entry in gathered.entries.values() if entry.managed_by not in SHIPPED]
     for number, entry in enumerate(custom[limit:], limit + 1):
         advice = f"remove one; a workspace has at most {limit} (setting max_custom_metrics)"
         gathered.drop(entry.definition.key, entry.problem((), f"custom metric number {number}", advice))
 
 
 def _override(gathered: _Gathered, path: Path) -> None:
-    """Apply the user's changes to built-ins."""
+    """Apply the user's changes to metrics that are shipped."""
     if not path.is_file():
         return
     document = read_yaml(path)
-    try:
-        overrides = OverrideFile.model_validate(document.data).overrides if not document.problems else {}
-    except ValidationError as error:
-        gathered.problems += explain(error, OverrideFile, document.data, document)
-        overrides = {}
-    for key, override in overrides.items():
+    file = OverrideFile()
+    if not document.problems:
+        try:
+            file = OverrideFile.model_validate(document.data)
+        except ValidationError as error:
+            gathered.problems += explain(error, OverrideFile, document.data, document)
+    shipped = {key: entry for key, entry in gathered.entries.items() if entry.managed_by in SHIPPED}
+    groups = {entry.definition.group: None for entry in shipped.values() if entry.definition.group}
+    for group, override in file.groups.items():
+        if group not in groups:
+            document.report(("groups", group), f"{group}, which is no group", f"write one of {', '.join(groups)}")
+        for key, entry in shipped.items():
+            if entry.definition.group == group:
+                gathered.entries[key] = _changed(entry, override.model_dump(exclude_none=True))
+    for key, override in file.overrides.items():
         entry = gathered.entries.get(key)
-        if entry is None or entry.managed_by != "builtin":
-            builtins = {k: e for k, e in gathered.entries.items() if e.managed_by == "builtin"}
-            advice = near(key, builtins) if entry is None else f"change it where it is defined ({entry.where})"
-            document.report(("overrides", key), f"{key}, which is no built-in", advice)
+        if entry is None or entry.managed_by not in SHIPPED:
+            advice = near(key, shipped) if entry is None else f"change it where it is defined ({entry.where})"
+            document.report(("overrides", key), f"{key}, which is not shipped", advice)
             continue
         gathered.entries[key] = _changed(entry, override.model_dump(exclude_none=True))
     gathered.problems += [problem for _, problem in document.problems]
 
 
 def _override_sent(gathered: _Gathered, overrides: Mapping[str, Mapping[str, Any]]) -> None:
-    """Apply the changes to built-ins that were sent; one whose built-in a later release took away is only mentioned."""
+    """Apply the changes to shipped metrics that were sent; one for a metric that is gone is only mentioned."""
     for key, fields in overrides.items():
         entry = gathered.entries.get(key)
-        if entry is None or entry.managed_by != "builtin":
-            found = f"{key}, which is no built-in"
+        if entry is None or entry.managed_by not in SHIPPED:
+            found = f"{key}, which is not shipped"
             problem = Problem(SENT, None, f"overrides.{key}", found, "nothing is changed by it", "warning")
             gathered.problems.append(problem)
         else:
@@ -213,7 +226,7 @@ def _override_sent(gathered: _Gathered, overrides: Mapping[str, Mapping[str, Any
 
 
 def _changed(entry: _Entry, fields: Mapping[str, Any]) -> _Entry:
-    """A built-in with some fields changed."""
+    """A shipped metric with some fields changed."""
     return replace(entry, definition=entry.definition.model_copy(update=dict(fields)))
 
 

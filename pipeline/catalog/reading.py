@@ -113,7 +113,7 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def _parse(text: str) -> Document:
     """The document of a YAML text, without a name; a server reads the same files again and again."""
     document = Document("")

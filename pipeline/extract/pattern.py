@@ -1,9 +1,10 @@
 r"""Mode `pattern`: keywords or a regular expression (RE2) over the text of turns, and a trigger followed by an outcome.
 
 All expressions of all definitions are matched in one scan over the turns. A keyword is a whole word of any script, so
-boundaries are spelled out (RE2's `\b` knows ASCII only). A conversation without any text is `missing`. Without a match
-`first_offset` is `not_applicable`: there is nothing whose time could be told. With `outcome`, a trigger counts when the
-next outcome in a later turn comes within the limits, from the start of one turn to that of the other.
+boundaries are spelled out (RE2's `\b` knows ASCII only); scripts that do not separate words have none. A conversation
+without any text is `missing`. Without a match `first_offset` is `not_applicable`: there is nothing whose time could be
+told. With `outcome`, a trigger counts when the next outcome in a later turn comes within the limits, from the start of
+one turn to that of the other.
 """
 
 from __future__ import annotations
@@ -70,6 +71,23 @@ def _place(expressions: list[str], end: PatternEnd, case_sensitive: bool) -> int
 
 
 def whole_words(keywords: Sequence[str]) -> str:
-    """RE2 expression that matches any of the keywords as whole words; spaces in a keyword match any white space."""
-    alternatives = "|".join(r"\s+".join(map(re.escape, keyword.split())) for keyword in keywords)
-    return rf"(?:^|[^\pL\pN_])(?:{alternatives})(?:$|[^\pL\pN_])"
+    """RE2 expression that matches any of the keywords as whole words.
+
+    Spaces in a keyword match any white space and an apostrophe matches a curly one, too. A keyword with letters of a
+    script that does not separate words, or glues particles to them, is found inside words as well.
+    """
+    glued = [keyword for keyword in keywords if _GLUED.search(keyword)]
+    apart = [keyword for keyword in keywords if keyword not in glued]
+    parts = [_either(glued)] if glued else []
+    if apart:
+        parts.append(rf"(?:^|[^\pL\pN_]){_either(apart)}(?:$|[^\pL\pN_])")
+    return "|".join(parts)
+
+
+_GLUED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese, Korean."""
+
+
+def _either(keywords: Sequence[str]) -> str:
+    texts = [r"\s+".join(map(re.escape, keyword.split())).replace("'", "['\u2019]") for keyword in keywords]
+    return f"(?:{'|'.join(texts)})"

@@ -25,7 +25,7 @@ from pipeline.workspace import audit
 from pipeline.workspace.catalogs import load_workspace_catalog
 
 OVERRIDABLE = ("active", "freshness_sla_minutes")
-"""What may be changed about a built-in metric."""
+"""What may be changed about a metric that is shipped."""
 
 _OURS = frozenset({"id", "builtin", "managed_by", "version"})
 """Fields of a definition that are answered and never set; a client may send them back."""
@@ -170,14 +170,14 @@ def _apply(
         key = body.get("key")
         metric = fixed.get(key) if isinstance(key, str) else None
         problems += [_secret_problem(place, name) for name, value in body.items() if _SECRET.search(str(value))]
-        if metric is None:
+        if metric is None or (metric.managed_by == "library" and _forbidden(body, metric)):
             custom.append(body)
             places.append(place)
         elif forbidden := _forbidden(body, metric):
             problems.append(_fixed_problem(place, forbidden, metric))
         elif wrong := _override_problems(place, body):
             problems += wrong
-        elif metric.managed_by == "builtin":
+        elif metric.shipped:
             overrides[metric.key] = _override(body, metric.definition, overrides.get(metric.key, {}))
     overrides = {key: fields for key, fields in overrides.items() if fields}
     catalog = load_workspace_catalog(settings, workspace_id, custom, overrides)
@@ -227,7 +227,7 @@ def _forbidden(body: Entry, metric: Metric) -> list[str]:
     """Fields of a built-in or file definition that a change would alter and may not."""
     known = metric.definition.model_dump(mode="json")
     changed = [name for name, value in body.items() if name not in known or known[name] != value]
-    allowed = OVERRIDABLE if metric.managed_by == "builtin" else ()
+    allowed = OVERRIDABLE if metric.shipped else ()
     return [name for name in changed if name not in allowed]
 
 
@@ -250,7 +250,7 @@ def _override(body: Entry, definition: MetricDefinition, old: Mapping[str, Any])
 
 
 def _fixed_problem(place: int, fields: list[str], metric: Metric) -> Problem:
-    if metric.managed_by == "builtin":
+    if metric.shipped:
         advice = f"built-in keys are read-only: change only {' and '.join(OVERRIDABLE)}, or choose another key"
     else:
         advice = f"this key is managed by the file {metric.file}: change it there, or choose another key"

@@ -11,7 +11,6 @@ import pytest
 from pipeline.catalog import Catalog, Problem, load_catalog
 from pipeline.settings import Settings
 
-BUILTINS = 41
 HEAD = "definitions:\n"
 
 
@@ -49,7 +48,7 @@ def load(settings: Settings, text: str | bytes) -> Catalog:
 
 
 def own(catalog: Catalog) -> list[str]:
-    return [metric.key for metric in catalog.metrics if metric.managed_by != "builtin"]
+    return [metric.key for metric in catalog.metrics if not metric.shipped]
 
 
 def only_error(catalog: Catalog) -> Problem:
@@ -63,7 +62,7 @@ def test_a_sound_file_has_no_problem(settings: Settings) -> None:
     assert not catalog.problems
     assert (metric.managed_by, metric.file, metric.line) == ("file", "definitions/metrics/custom/own.yaml", 2)
     assert not metric.definition.builtin
-    assert len(catalog.metrics) == BUILTINS + 1
+    assert own(catalog) == ["sound"]
 
 
 def test_a_file_cannot_make_itself_built_in(settings: Settings) -> None:
@@ -193,7 +192,7 @@ def test_every_mistake_has_its_place_and_advice(
     assert advice in problem.advice, problem
     assert str(problem).startswith(f"{problem.file}:{line}: error: ")
     assert own(catalog) == []
-    assert len(catalog.metrics) == BUILTINS
+    assert catalog.by_key.keys() == load_catalog(Settings(definitions=settings.definitions / "none")).by_key.keys()
 
 
 def test_every_problem_at_once_and_nothing_else_lost(settings: Settings) -> None:
@@ -229,6 +228,16 @@ def test_a_built_in_key_cannot_be_reused(settings: Settings) -> None:
     assert "built-in" in problem.found
     assert "definitions/metrics/builtin/volume_and_outcome.yaml" in problem.found
     assert catalog.get("call_count").managed_by == "builtin"
+
+
+def test_a_users_key_takes_the_place_of_the_library_s(settings: Settings) -> None:
+    assert load_catalog(settings).get("word_count").managed_by == "library"
+    catalog = load(settings, HEAD + entry("word_count"))
+    assert not catalog.problems
+    assert (catalog.get("word_count").managed_by, catalog.get("word_count").definition.unit) == ("file", "score")
+    broken = load(settings, HEAD + entry("word_count", colour="red"))
+    assert only_error(broken).field == "definitions[0].colour"
+    assert "word_count" not in broken.by_key
 
 
 def test_the_fifty_first_custom_metric(settings: Settings) -> None:
@@ -364,6 +373,22 @@ def test_overrides_of_built_ins(settings: Settings) -> None:
     assert "call_count" in catalog.errors[0].advice
     path.write_text("overrides:\n  call_count: {name: Calls}\n")
     assert "unknown field name" in only_error(load_catalog(settings)).found
+
+
+def test_a_group_is_switched_and_a_key_wins_over_it(settings: Settings) -> None:
+    path = settings.definitions / "metrics" / "overrides.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "groups:\n  Voice judge: {active: true}\n  Voice juge: {active: true}\n"
+        "overrides:\n  voice_judge_pacing: {active: false}\n"
+    )
+    catalog = load_catalog(settings)
+    group = [metric for metric in catalog.metrics if metric.definition.group == "Voice judge"]
+    assert [metric.key for metric in group if not metric.definition.active] == ["voice_judge_pacing"]
+    assert len(group) == 13
+    problem = only_error(catalog)
+    assert (problem.line, problem.field) == (3, "groups.Voice juge")
+    assert "Voice judge" in problem.advice
 
 
 def test_what_reads_a_metric_that_is_switched_off(settings: Settings) -> None:

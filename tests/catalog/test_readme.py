@@ -24,3 +24,4 @@ def test_the_examples_of_the_readme_load(settings: Settings) -> None:
     assert {metric.key for metric in catalog.metrics if metric.managed_by == "file"} == keys
     assert len(examples) == 5
     assert not catalog.get("silence_ratio").definition.active
+    assert catalog.get("voice_judge_clarity").definition.active

@@ -1,4 +1,4 @@
-"""What is shipped: 41 built-ins, working examples of every mode, and a schema that fits all of it."""
+"""What is shipped: 41 built-ins, a library, working examples of every mode, and a schema that fits all of it."""
 
 from __future__ import annotations
 

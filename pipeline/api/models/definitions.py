@@ -30,7 +30,7 @@ class DefinitionResponse(MetricDefinition):
     """A definition in force."""
 
     id: str = Field(description="UUID made from workspace and key.")
-    managed_by: Literal["builtin", "file", "api"] = Field(
+    managed_by: Literal["builtin", "library", "file", "api"] = Field(
         description="Where it is changed: nowhere but `active` and the SLA; in the file; here."
     )
     version: str = Field(description="Changes when a field changes that can change a value.")
@@ -134,7 +134,7 @@ class MetricCatalogEntry(BaseModel):
     goal: str
     group: str | None
     tags: list[str]
-    managed_by: Literal["builtin", "file", "api"]
+    managed_by: Literal["builtin", "library", "file", "api"]
     version: str
     reads: list[str] = Field(description="Keys of the metrics that it is computed from.")
 

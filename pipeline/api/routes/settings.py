@@ -181,7 +181,7 @@ def _answer(catalog: Catalog, caller: Caller, revision: int) -> MetricSettingsRe
 def _definition(metric: Metric, workspace_id: str) -> DefinitionResponse:
     ours: dict[str, Any] = {
         "id": str(uuid5(NAMESPACE_URL, f"{workspace_id}/{metric.key}")),
-        "builtin": metric.managed_by == "builtin",
+        "builtin": metric.shipped,
         "managed_by": metric.managed_by,
         "version": metric.version,
     }
@@ -194,7 +194,7 @@ def _entry(metric: Metric) -> MetricCatalogEntry:
     return MetricCatalogEntry(
         **fields,
         has_prompt=definition.ai_query_prompt is not None or definition.prompt is not None,
-        builtin=metric.managed_by == "builtin",
+        builtin=metric.shipped,
         managed_by=metric.managed_by,
         version=metric.version,
         reads=list(metric.reads),
