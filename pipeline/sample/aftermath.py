@@ -11,6 +11,10 @@ from pipeline.sample.events import Event, Recorder, instant
 from pipeline.sample.summary import Observed
 
 CONNECTORS = ("ehr_appointments", "billing_ledger")
+FORMS = {
+    "pre_visit_intake": ("reason_for_visit", "symptoms", "medications", "allergies", "insurance_number", "signature"),
+    "card_payment": ("account_number", "amount", "card_holder", "card_number", "expiry", "agreement"),
+}
 VOICE_SCORES = (
     "latency_dead_air_score",
     "pronunciation_score",
@@ -70,7 +74,7 @@ def judge_voice(rng: Random, recorder: Recorder, seen: Observed) -> None:
 
 
 def fill_form(rng: Random, call: Recorder, seen: Observed) -> list[Event]:
-    """The session of a form that was sent after a call: created, delivered, perhaps opened, perhaps submitted."""
+    """The session of a form that was sent after a call: created, delivered, perhaps opened, filled in, submitted."""
     if not (seen.dialogue.scenario.get("surface") and seen.dialogue.resolved and rng.random() < 0.8):
         return []
     surface_id = f"form_{call.conversation_id.partition('_')[2]}"
@@ -78,17 +82,26 @@ def fill_form(rng: Random, call: Recorder, seen: Observed) -> list[Event]:
     template = "pre_visit_intake" if call.common["service_id"] == "scheduling" else "card_payment"
     at = seen.ended_at + timedelta(seconds=rng.randrange(2, 8))
     common = {"surface_id": surface_id, "form_template_id": template, "channel": "sms"}
-    form.emit("surface.created", at, "surface", data={**common, "fields_count": 6, "call_id": call.conversation_id})
+    fields = FORMS[template]
+    created = {**common, "fields_count": len(fields), "call_id": call.conversation_id}
+    form.emit("surface.created", at, "surface", data=created)
     at += timedelta(milliseconds=rng.randrange(900, 6_000))
     delivered = rng.random() < 0.96
     form.emit("surface.delivered" if delivered else "surface.bounced", at, "surface", data=common)
     if delivered and rng.random() < 0.78:
         at += timedelta(seconds=round(rng.lognormvariate(6.0, 1.0)))
         form.emit("surface.opened", at, "surface", participant="caller", data=common)
-        if rng.random() < 0.82:
-            at += timedelta(seconds=rng.randrange(45, 480))
-            data = {**common, "fields_submitted": 6, "confidence": 0.5}
-            form.emit("surface.submitted", at, "surface", participant="caller", data=data)
+        submitted = rng.random() < 0.82
+        took = timedelta(seconds=rng.randrange(45, 480)) if submitted else timedelta(seconds=150)
+        # Whoever gives up does so at any field; a stream of its own, so that nothing else of the sample moves.
+        filled = len(fields) if submitted else Random(surface_id).choice((0, 1, 1, 2, 3, 3, 3, 4))  # noqa: S311
+        for place, field_key in enumerate(fields[:filled], 1):
+            saved = at + took * place / (len(fields) + 1)
+            field = {**common, "field_key": field_key}
+            form.emit("surface.field_saved", saved, "surface", participant="caller", data=field)
+        if submitted:
+            data = {**common, "fields_submitted": list(fields), "confidence": 0.5}
+            form.emit("surface.submitted", at + took, "surface", participant="caller", data=data)
     return form.events
 
 

@@ -13,6 +13,10 @@ from pipeline.sample.summary import Observed
 Event = dict[str, Any]
 EMOTIONS = {"calm": ("calm", 0.15, 0.3), "pleased": ("satisfied", 0.6, 0.45)}
 EMOTIONS |= {"frustrated": ("frustrated", -0.55, 0.7), "anxious": ("anxious", -0.35, 0.65)}
+MODEL = "clinic-voice-1"
+USD_IN, USD_CACHED, USD_OUT = 0.40, 0.10, 1.60  # for a million tokens
+TOKENS_PER_WORD = 4 / 3
+INSTRUCTION_TOKENS = 1_200
 
 
 @dataclass
@@ -52,11 +56,10 @@ def perform(rng: Random, dialogue: Dialogue, recorder: Recorder, start: datetime
     if dialogue.completion_reason == "no_answer":
         clock += timedelta(seconds=rng.randrange(24, 40))
     for position, beat in enumerate(dialogue.beats):
-        if isinstance(beat, Tool):
+        if isinstance(beat, Tool) and beat.name == "transfer_to_human":
+            clock = _transfer(rng, beat, recorder, seen, clock)
+        elif isinstance(beat, Tool):
             clock = _use(rng, beat, recorder, seen, clock)
-            if beat.name == "transfer_to_human":
-                data = {"escalation_id": f"{recorder.conversation_id}-esc", "trigger": dialogue.escalation_trigger}
-                recorder.emit("call.escalated", clock, data=data)
         else:
             following = dialogue.beats[position + 1 : position + 2]
             interruptible = any(isinstance(after, Turn) and after.role == "user" for after in following)
@@ -100,6 +103,7 @@ def _speak(
         slow = 3.5 if rng.random() < 0.04 else 1.0
         engine = round(rng.lognormvariate(6.5, 0.28) * slow)
         data |= {"engine_ms": engine, "nav_ms": rng.randrange(20, 120), "render_ms": rng.randrange(40, 180)}
+        data |= _usage(turn, seen)
         gap = engine + data["nav_ms"] + data["render_ms"]
         if voice:
             gap = data["audio_ttfb_ms"] = gap + rng.randrange(80, 260)
@@ -120,10 +124,40 @@ def _speak(
             data["interrupted"] = True
     participant = {"agent": "agent", "operator": "operator"}.get(turn.role, "caller")
     recorder.emit(f"{turn.role}.turn", at, participant=participant, data=data)
+    if turn.state == "intent" and seen.dialogue.scenario.get("risk"):
+        flag = {"name": "clinical_urgency", "action": "escalate_to_nurse", "severity": "high"}
+        recorder.emit("safety.flag", at, "safety", data=flag)
     seen.turns.append((turn, data))
     if voice and turn.role == "user":
         _emotion(rng, turn, recorder, seen, at + timedelta(milliseconds=length))
     return at + timedelta(milliseconds=length)
+
+
+def _usage(turn: Turn, seen: Observed) -> dict[str, Any]:
+    """What the engine's model read and wrote for a turn; what it read for the turn before is cached."""
+    words = sum(len(said.text.split()) for said, _ in seen.turns)
+    read, wrote = INSTRUCTION_TOKENS + round(TOKENS_PER_WORD * words), round(TOKENS_PER_WORD * len(turn.text.split()))
+    cached = next((data["tokens_in"] for said, data in reversed(seen.turns) if said.role == "agent"), 0)
+    cost = (USD_IN * (read - cached) + USD_CACHED * cached + USD_OUT * wrote) / 1_000_000
+    return {"tokens_in": read, "tokens_cached": cached, "tokens_out": wrote, "cost_usd": round(cost, 8), "model": MODEL}
+
+
+def _transfer(rng: Random, tool: Tool, recorder: Recorder, seen: Observed, clock: datetime) -> datetime:
+    """A hand-over to a person: asked for, started with a tool, and then somebody takes it or nobody does."""
+    dialogue = seen.dialogue
+    urgent, asked = dialogue.scenario.get("escalate"), dialogue.escalation_trigger == "caller"
+    reason = "urgent" if urgent else "caller_asked" if asked else "tool_failed"
+    transfer = {"destination": "nurse_line" if urgent else f"{recorder.common['service_id']}_desk", "reason": reason}
+    recorder.emit("transfer.requested", clock, data=transfer)
+    clock = _use(rng, tool, recorder, seen, clock)
+    data = {
+        "escalation_id": f"{recorder.conversation_id}-esc",
+        "trigger": dialogue.escalation_trigger,
+        "reason": reason,
+    }
+    recorder.emit("call.escalated", clock, data=data)
+    recorder.emit("transfer.completed" if dialogue.operator_active else "transfer.failed", clock, data=transfer)
+    return clock
 
 
 def _use(rng: Random, tool: Tool, recorder: Recorder, seen: Observed, clock: datetime) -> datetime:
