@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import duckdb
+from dagster._core.execution.context.metadata_logging import OutputMetadataAccumulator
 
 from pipeline.aggregate import aggregate
 from pipeline.aggregate.queries import history
@@ -194,3 +195,5 @@ def _results(
             hour_metadata(outcome, values.get(window.hour)), asset_key=asset, partition_key=partition_key(window)
         )
     yield dg.MaterializeResult(asset_key=asset, check_results=[check])
+    # Dagster copies all metadata that was ever added with each addition, and what is yielded is not needed again.
+    context.get_step_execution_context()._metadata_accumulator = OutputMetadataAccumulator.empty()
