@@ -18,6 +18,7 @@ from pipeline.api.errors import add_error_handlers
 from pipeline.api.routes import (
     access,
     alerts,
+    checks,
     conversations,
     evaluate,
     exports,
@@ -85,6 +86,7 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         metrics,
         values,
         conversations,
+        checks,
         exports,
         evaluate,
         ledger,

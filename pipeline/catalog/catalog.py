@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.catalog.models import MetricDefinition
 from pipeline.catalog.source_models import SourceMapping
 from pipeline.errors import UnknownMetricError
+
+if TYPE_CHECKING:
+    from pipeline.catalog.checks import Check
+    from pipeline.catalog.policies import Policy
 
 ManagedBy = Literal["builtin", "library", "file", "api"]
 
@@ -77,11 +81,19 @@ class Metric:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Definitions in topological order, source mappings, and what was wrong with the rest."""
+    """Definitions in topological order, source mappings, checks, policies, and what was wrong with the rest.
+
+    Attributes:
+        checks: by name, shipped ones too.
+        own_checks: names of the checks that the user's own file has.
+    """
 
     metrics: tuple[Metric, ...] = ()
     sources: dict[str, SourceMapping] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    own_checks: frozenset[str] = frozenset()
+    policies: tuple[Policy, ...] = ()
 
     @cached_property
     def by_key(self) -> dict[str, Metric]:
@@ -133,8 +145,9 @@ class Catalog:
                 problem = Problem(metric.file, metric.line, metric.key, f"{missing}, which is left out", advice)
                 left_out.setdefault(metric.key, problem)
         kept = tuple(metric for metric in self.metrics if metric.key not in left_out)
-        return Catalog(kept, self.sources, (*self.problems, *left_out.values()))
+        checks = {name: check for name, check in self.checks.items() if check.metric not in left_out}
+        return replace(self, metrics=kept, checks=checks, problems=(*self.problems, *left_out.values()))
 
     def with_problems(self, problems: Iterable[Problem]) -> Catalog:
         """The same catalog with more problems reported."""
-        return Catalog(self.metrics, self.sources, (*self.problems, *problems))
+        return replace(self, problems=(*self.problems, *problems))

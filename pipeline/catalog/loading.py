@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from pipeline.catalog.catalog import SHIPPED, Catalog, ManagedBy, Metric, Problem
+from pipeline.catalog.checks import load_checks
 from pipeline.catalog.explain import explain
 from pipeline.catalog.lint import lint
 from pipeline.catalog.models import Key, MetricDefinition, Model, Name
@@ -115,7 +116,10 @@ def load_catalog(
     _check_graph(gathered)
     metrics = _metrics(gathered)
     sources = load_sources([shipped / "sources", own / "sources"], gathered.problems)
-    return Catalog(metrics, sources, (*gathered.problems, *lint(metrics)))
+    by_key = {metric.key: metric for metric in metrics}
+    checks, own_checks = load_checks(shipped, own, by_key, gathered.problems)
+    policies = load_policies(own, by_key, gathered.problems)
+    return Catalog(metrics, sources, (*gathered.problems, *lint(metrics)), checks, own_checks, policies)
 
 
 def _take_file(gathered: _Gathered, document: Document, managed_by: ManagedBy) -> None:

@@ -16,7 +16,21 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import bench, define, definitions, evaluate, export, keys, project, read, remote, serve, status, work
+from pipeline.cli import (
+    bench,
+    check,
+    define,
+    definitions,
+    evaluate,
+    export,
+    keys,
+    project,
+    read,
+    remote,
+    serve,
+    status,
+    work,
+)
 from pipeline.cli.console import BROKEN_PIPE, Warnings, complain, emit
 from pipeline.errors import UserError
 
@@ -28,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for module in (project, work, read, export, status, definitions, define, evaluate, serve, keys, bench):
+for module in (project, work, read, check, export, status, definitions, define, evaluate, serve, keys, bench):
     module.register(app)
 
 

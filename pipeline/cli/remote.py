@@ -20,11 +20,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from pipeline.cli.check import Junit, Last, Names, RunId, conclude, span
 from pipeline.cli.console import Json, emit, emit_json, emit_table
 from pipeline.cli.define import read_definitions, show_diff
 from pipeline.errors import SettingsError, UserError
+from pipeline.window import HOUR
 
-VERBS = ("settings", "define", "evaluate", "list", "get", "trend")
+VERBS = ("settings", "define", "evaluate", "list", "get", "trend", "check")
 _KEY_VARIABLE = "METRIC_STORE_KEY"
 
 Url = Annotated[str | None, typer.Option("--url", help="Of the server.")]
@@ -207,6 +209,33 @@ def trend(
     with _client(url, key, env, workspace) as store:
         rows = store.trend(metric, days=days, source=traffic, service_id=service)
     _show(rows, as_json)
+
+
+@app.command()
+def check(
+    names: Names = None,
+    start: Annotated[datetime | None, typer.Option("--from", help="ISO 8601, UTC without an offset.")] = None,
+    end: Annotated[datetime | None, typer.Option("--to")] = None,
+    run_id: RunId = None,
+    last: Last = None,
+    url: Url = None,
+    key: Key = None,
+    env: Env = None,
+    workspace: Workspace = None,
+    as_json: Json = False,
+    junit: Junit = None,
+) -> None:
+    """Check metrics against what is asked of them; default the last 24 full hours. Exit code 1 when a check fails."""
+    length = span(last)
+    with _client(url, key, env, workspace) as store:
+        found = store.checks(
+            names or (),
+            run_id=run_id,
+            date_from=_aware(start),
+            date_to=_aware(end),
+            last_hours=None if length is None else length // HOUR,
+        )
+    conclude(found["checks"], as_json=as_json, junit=junit)
 
 
 def _pages(read: Callable[[int], list[Any]]) -> list[Any]:

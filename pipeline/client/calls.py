@@ -212,6 +212,19 @@ def coverage(*, date_from: datetime | None = None, date_to: datetime | None = No
     return Call("GET", "/coverage", lambda got: list(orjson.loads(got.content)["metrics"]), _given(locals()))
 
 
+def checks(
+    names: Sequence[str] = (),
+    *,
+    run_id: str | None = None,
+    date_from: datetime | None = None,
+    date_to: datetime | None = None,
+    last_hours: int | None = None,
+) -> Call[dict[str, Any]]:
+    """Evaluate checks or sets of them, default all of one's own: `{"passed": …, "checks": [{"verdict": …}, …]}`."""
+    params = _given({name: value for name, value in locals().items() if name != "names"})
+    return Call("GET", "/checks", _document, {**params, "name": list(names)} if names else params)
+
+
 def query(sql: str, *, limit: int = 1000) -> Call[list[dict[str, Any]]]:
     """One SELECT over the workspace's own rows; a dictionary for each row."""
     return Call("POST", "/query", _table, content=orjson.dumps({"sql": sql, "limit": limit}))

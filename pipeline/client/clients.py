@@ -83,6 +83,7 @@ class MetricStore:
     conversation = _waiting(calls.conversation)
     runs = _waiting(calls.runs)
     coverage = _waiting(calls.coverage)
+    checks = _waiting(calls.checks)
     query = _waiting(calls.query)
 
     def send_events(self, batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -182,6 +183,7 @@ class AsyncMetricStore:
     conversation = _awaiting(calls.conversation)
     runs = _awaiting(calls.runs)
     coverage = _awaiting(calls.coverage)
+    checks = _awaiting(calls.checks)
     query = _awaiting(calls.query)
 
     async def send_events(self, batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

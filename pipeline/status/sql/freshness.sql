@@ -1,0 +1,9 @@
+-- Until when each definition version is done, and how much the run of its last hour found.
+SELECT
+    metric_key,
+    definition_version,
+    max(window_end) AS done_until,
+    arg_max(eligible_count, (window_end, started_at)) AS eligible
+FROM extraction_runs
+WHERE workspace_id = $workspace_id AND failure IS NULL
+GROUP BY metric_key, definition_version
