@@ -15,6 +15,7 @@ from pipeline.catalog.checks import load_checks
 from pipeline.catalog.explain import explain
 from pipeline.catalog.lint import lint
 from pipeline.catalog.models import Key, MetricDefinition, Model, Name
+from pipeline.catalog.policies import load_policies
 from pipeline.catalog.reading import Document, Place, dotted, read_yaml, shown, yaml_files
 from pipeline.catalog.references import check_references, find_cycles, near, references, topological, value_references
 from pipeline.catalog.sources import load_sources
