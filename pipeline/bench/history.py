@@ -51,8 +51,8 @@ def make_day(at: Place, home: Path, *, definitions: int, conversations: int, len
     return Deployment(settings, store, catalog)
 
 
-def make_year(at: Place, home: Path, day: Deployment, days: int) -> None:
-    """The same deployment with that day copied until there are so many, oldest first, as the pipeline would have."""
+def make_history(at: Place, home: Path, day: Deployment, days: int) -> None:
+    """The same deployment with that day for so many days, oldest first, as if each had been run when it was over."""
     settings = at.settings(home, max_custom_metrics=1000)
     shutil.copytree(day.settings.definitions, settings.definitions)
     shutil.copytree(day.settings.home / "landing", home / "landing")

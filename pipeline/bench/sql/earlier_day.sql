@@ -1,10 +1,10 @@
--- The day in the attached database `day`, once more and $ago days earlier. What came of it arrived when that day was over.
+-- The day in the attached database `day`, $ago days earlier. It arrived, and was computed, at $over.
 INSERT INTO events BY NAME
 SELECT * REPLACE (
     if($ago = 0, event_id, md5(event_id || $ago)) AS event_id,
     if($ago = 0, conversation_id, conversation_id || '-' || $ago) AS conversation_id,
     occurred_at - to_days($ago) AS occurred_at,
-    if($ago = 0, ingested_at, $over::TIMESTAMPTZ) AS ingested_at
+    $over::TIMESTAMPTZ AS ingested_at
 )
 FROM day.events;
 
@@ -14,7 +14,7 @@ SELECT * REPLACE (
     started_at - to_days($ago) AS started_at,
     ended_at - to_days($ago) AS ended_at,
     settled_at - to_days($ago) AS settled_at,
-    if($ago = 0, last_arrival_at, $over::TIMESTAMPTZ) AS last_arrival_at
+    $over::TIMESTAMPTZ AS last_arrival_at
 )
 FROM day.conversations;
 
@@ -22,7 +22,7 @@ INSERT INTO metric_values BY NAME
 SELECT * REPLACE (
     if($ago = 0, entity_id, entity_id || '-' || $ago) AS entity_id,
     observed_at - to_days($ago) AS observed_at,
-    if($ago = 0, computed_at, $over::TIMESTAMPTZ) AS computed_at
+    $over::TIMESTAMPTZ AS computed_at
 )
 FROM day.metric_values;
 
@@ -30,7 +30,7 @@ INSERT INTO metric_periods BY NAME
 SELECT * REPLACE (
     period_start - to_days($ago) AS period_start,
     period_end - to_days($ago) AS period_end,
-    if($ago = 0, computed_at, $over::TIMESTAMPTZ) AS computed_at
+    $over::TIMESTAMPTZ AS computed_at
 )
 FROM day.metric_periods;
 
@@ -39,8 +39,8 @@ SELECT * REPLACE (
     if($ago = 0, run_id, run_id || '-' || $ago) AS run_id,
     window_start - to_days($ago) AS window_start,
     window_end - to_days($ago) AS window_end,
-    if($ago = 0, arrivals_until, $over::TIMESTAMPTZ) AS arrivals_until,
-    if($ago = 0, started_at, $over::TIMESTAMPTZ) AS started_at
+    $over::TIMESTAMPTZ AS arrivals_until,
+    $over::TIMESTAMPTZ AS started_at
 )
 FROM day.extraction_runs;
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pipeline.aggregate import aggregate
-from pipeline.bench.history import HOUR_AFTER, Deployment, copy_of, make_day, make_year, values_found, write_hour
+from pipeline.bench.history import HOUR_AFTER, Deployment, copy_of, make_day, make_history, values_found, write_hour
 from pipeline.bench.stage import Answer, Bar, Competitor, Place, Results, Run, Stage, ratio, times
 from pipeline.extract import extract
 from pipeline.hourly import run_hour
@@ -23,8 +23,9 @@ _LENGTH = 100
 def prepare(at: Place) -> None:
     """A day, a year, and the file that lands in the next hour."""
     conversations = at.scaled(_CONVERSATIONS, least=2)
-    day = make_day(at, at.folder / "day", definitions=_DEFINITIONS, conversations=conversations, length=_LENGTH)
-    make_year(at, at.folder / "year", day, _DAYS if at.scale >= 0.1 else 14)
+    day = make_day(at, at.folder / "template", definitions=_DEFINITIONS, conversations=conversations, length=_LENGTH)
+    make_history(at, at.folder / "day", day, 1)
+    make_history(at, at.folder / "year", day, _DAYS if at.scale >= 0.1 else 14)
     write_hour(at.folder / "hour.ndjson", conversations=min(at.scaled(5000), 500), length=40)
 
 
