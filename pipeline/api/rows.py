@@ -82,16 +82,23 @@ def single_value(row: Row, caller: Caller) -> dict[str, Any]:
     copied = (
         *("metric_key", "definition_version", "entity_id", "participant", "segment_from", "segment_to"),
         *("sample_index", "observed_at", "service_id", "status", "confidence", "model", "computed_at", "run_id"),
+        *("context", "participant_role"),
     )
     return {
         **{name: row[name] for name in copied},
         "entity_type": shown_entity(row["entity_type"]),
         "source": row["traffic"],
         "value": value_of(row),
+        "from_segment": _segment(row["from_segment"], caller),
+        "to_segment": _segment(row["to_segment"], caller),
         "reasoning": row["reasoning"] if caller.transcripts else None,
         "evidence": _evidence(row["evidence"]) if caller.transcripts else None,
         "error": row["error"] if caller.transcripts else row["error"] and "The key may not read transcripts.",
     }
+
+
+def _segment(turn: dict[str, Any] | None, caller: Caller) -> dict[str, Any] | None:
+    return turn if turn is None or caller.transcripts else {**turn, "text": None}
 
 
 def shown_entity(entity_type: str) -> str:

@@ -53,7 +53,10 @@ def single_values(
         offset: rows to skip.
 
     Returns:
-        The columns of `metric_values`, `conversation_run_id`, `session_id`, `channel`, and `total` without the limit.
+        The columns of `metric_values`, `conversation_run_id`, `session_id`, `channel`, and `total` without the limit;
+        `context` (CALL, SEGMENT or SEGMENT_RANGE); and, unless `whole`, `participant_role`, `from_segment` and
+        `to_segment`: the first and last turn that the value is about, as {id, index, text, start_offset_ms,
+        end_offset_ms}, offsets in milliseconds from the conversation's start, null where the instant is unknown.
     """
     run_script(con, load_sql(SQL, "current_values"))
     parameters = {

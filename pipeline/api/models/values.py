@@ -174,6 +174,16 @@ class MetricEvaluateResponse(BaseModel):
     evidence: list[dict[str, Any]] | None = None
 
 
+class Segment(BaseModel):
+    """A turn at one end of what a value is about."""
+
+    id: str = Field(description="Of the turn's event.")
+    index: int = Field(description="Place among the conversation's turns, from 0.")
+    text: str | None = Field(description="Null when the key may not read transcripts.")
+    start_offset_ms: int | None = Field(description="From the conversation's start; null when an instant is unknown.")
+    end_offset_ms: int | None = Field(description="Null also when the turn has no duration.")
+
+
 class SingleValue(BaseModel):
     """The outcome of one metric for one conversation, or for one participant or segment of it."""
 
@@ -181,9 +191,15 @@ class SingleValue(BaseModel):
     definition_version: str
     entity_type: str
     entity_id: str
+    context: Literal["CALL", "SEGMENT", "SEGMENT_RANGE"] = Field(
+        description="Whether the value is about the whole conversation (or one participant in it), a turn, or several."
+    )
     participant: str | None
+    participant_role: str | None = Field(description="Role of the participant, or of the one who has the turn.")
     segment_from: int | None
     segment_to: int | None
+    from_segment: Segment | None = Field(description="The first turn that the value is about.")
+    to_segment: Segment | None = Field(description="The last one; the same for a single turn.")
     sample_index: int
     observed_at: AwareDatetime | None
     source: str

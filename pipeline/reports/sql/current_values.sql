@@ -1,3 +1,13 @@
+-- A turn as the end of a segment; offsets count from the start of its conversation.
+CREATE OR REPLACE TEMP MACRO segment_of(turn, began_at) AS
+    CASE WHEN turn IS NOT NULL THEN {
+        'id': turn.event_id,
+        'index': turn.index,
+        'text': turn.text,
+        'start_offset_ms': epoch_ms(turn.started_at) - epoch_ms(began_at),
+        'end_offset_ms': epoch_ms(turn.ended_at) - epoch_ms(began_at)
+    } END;
+
 -- Values of the definition versions in force, one for each conversation, with what its conversation says about it.
 CREATE OR REPLACE TEMP MACRO current_values(workspace) AS TABLE
 SELECT
