@@ -7,12 +7,13 @@ item of an enclosing rule. Nothing is evaluated as code.
 
 from __future__ import annotations
 
+import pathlib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PrivateAttr, model_validator
 
 from pipeline.catalog.capture import compile_capture
 from pipeline.catalog.models import Key, Model
@@ -381,6 +382,23 @@ class SourceMapping(Model):
         default=None, description="Zone of instants that name none; without it such instants are refused."
     )
     events: tuple[Rule, ...] = Field(min_length=1, description="Rules for every document (JSON document, line or row).")
+    _file: pathlib.Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> pathlib.Path | None:
+        """Where it was read from; None for one that is built in."""
+        return self._file
+
+    @classmethod
+    def read(cls, data: object, file: pathlib.Path) -> SourceMapping:
+        """Validate what a file holds.
+
+        Raises:
+            ValidationError: it is no mapping.
+        """
+        mapping = cls.model_validate(data)
+        mapping._file = file
+        return mapping
 
     @model_validator(mode="after")
     def _known_scopes(self) -> SourceMapping:
@@ -390,10 +408,14 @@ class SourceMapping(Model):
 
 
 def _check_scopes(rule: Rule, known: frozenset[str]) -> None:
-    """A path may only read items of enclosing rules."""
-    inner = known | rule.let.keys() | ({rule.name} if rule.name else set())
+    """A path may only read items of enclosing rules, and what `let` names in them; `when` is asked before `let`."""
+    named = known | ({rule.name} if rule.name else set())
+    inner = named | rule.let.keys()
     own = rule.model_dump(exclude={"events", "first_of", "each"}, exclude_unset=True)
-    for found, allowed in [(rule.each, known), *((path, inner) for path in _paths(own))]:
+    asked = _paths(own.pop("when", None))
+    for found, allowed in [
+        (rule.each, known), *((path, named) for path in asked), *((path, inner) for path in _paths(own))
+    ]:  # fmt: skip
         scope = SCOPED_PATH.fullmatch(found)["scope"] if found else None  # type: ignore[index]
         if scope and scope not in allowed:
             raise ValueError(f"{found!r} reads ${scope}, which no enclosing rule is named; known: {sorted(allowed)}")

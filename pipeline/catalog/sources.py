@@ -29,7 +29,7 @@ def load_sources(folders: Sequence[Path], problems: list[Problem]) -> dict[str, 
             if document.problems:
                 continue
             try:
-                mapping = SourceMapping.model_validate(document.data)
+                mapping = SourceMapping.read(document.data, path)
             except ValidationError as error:
                 problems += explain(error, SourceMapping, document.data, document)
                 continue

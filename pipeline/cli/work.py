@@ -14,11 +14,13 @@ from rich.progress import Progress, TaskID
 from pipeline import hourly
 from pipeline.cli import instants
 from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, progress
+from pipeline.cli.explained import show_explanation
 from pipeline.extract import ExtractReport, MetricOutcome
 from pipeline.ingest import IngestProgress, IngestReport
 from pipeline.ingest import ingest as ingest_files
+from pipeline.ingest.explain import explain as explain_record
 from pipeline.judge.engine import Counters
-from pipeline.settings import load_settings
+from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
 from pipeline.window import Window, floor_hour
 from pipeline.workspace.catalogs import current_catalog
@@ -38,10 +40,20 @@ def ingest(
         list[str] | None, typer.Argument(help="Files, folders or URLs; default the landing folder.")
     ] = None,
     source: Annotated[str | None, typer.Option(help="Key of the source mapping for all of them.")] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Show what becomes of each field of one record of the first file; write nothing."
+        ),
+    ] = False,
+    record: Annotated[int, typer.Option(min=1, help="With --explain: number of the record in the file.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Read new and changed files into events and conversations. Exit code 1 when a file could not be read."""
     settings = load_settings()
+    if explain:
+        _explain(settings, urls, source, record, as_json=as_json)
+        return
     store, catalog = Store(settings), current_catalog(settings)
     with progress() as display:
         report = ingest_files(
@@ -115,6 +127,14 @@ def backfill(
             on_batch=lambda at: display.update(hours, description=f"{at.open} batches open, {at.answered:,} answers"),
         )
     _present(report, as_json=as_json, dry_run=False)
+
+
+def _explain(settings: Settings, urls: list[str] | None, source: str | None, record: int, *, as_json: bool) -> None:
+    found = explain_record(current_catalog(settings), settings, urls=urls or None, source=source, record=record)
+    if as_json:
+        emit_json(asdict(found))
+    else:
+        show_explanation(found)
 
 
 def _file_progress(display: Progress) -> Callable[[IngestProgress], None]:

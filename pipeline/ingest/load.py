@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -90,18 +90,8 @@ class Loader:
         pieces = chunk.sealed()
         with self._store.transaction() as con:
             now = _ingested_at(con)
-            parameters: dict[str, object] = {
-                "workspace_id": self._store.workspace_id,
-                "ingested_at": now,
-                "earliest": self._settings.earliest_event,
-                "latest": datetime.now(UTC) + _FUTURE,
-                "iso_pattern": f"{_INSTANT}{_OFFSET}?",
-                "zoned_iso_pattern": f"{_INSTANT}{_OFFSET}",
-                "zone_pattern": f"{_OFFSET}$",
-            }
-            run_script(con, load_sql(_SQL, "staged"))
-            for piece in pieces:
-                _stage(con, piece, parameters)
+            parameters: dict[str, object] = {"workspace_id": self._store.workspace_id, "ingested_at": now}
+            stage(con, pieces, self._settings)
             con.register("incoming", pa.concat_tables(pieces))
             con.register("files", _files(chunk, now))
             run_script(con, load_sql(_SQL, "load"), parameters)
@@ -116,11 +106,21 @@ class Loader:
         self._on_commit(next(reversed(chunk.readings.values())))
 
 
-def _stage(con: duckdb.DuckDBPyConnection, piece: pa.Table, parameters: dict[str, object]) -> None:
-    con.register("incoming", piece)
-    run_script(con, load_sql(_SQL, "quick"), parameters)
-    if con.execute("SELECT count(*) FROM left_over").fetchall() != [(0,)]:
-        run_script(con, load_sql(_SQL, "stage"), parameters)
+def stage(con: duckdb.DuckDBPyConnection, pieces: Sequence[pa.Table], settings: Settings) -> None:
+    """Type the records of a sealed chunk: the temporary table `staged` has a row for each, with why it is refused."""
+    parameters = {
+        "earliest": settings.earliest_event,
+        "latest": datetime.now(UTC) + _FUTURE,
+        "iso_pattern": f"{_INSTANT}{_OFFSET}?",
+        "zoned_iso_pattern": f"{_INSTANT}{_OFFSET}",
+        "zone_pattern": f"{_OFFSET}$",
+    }
+    run_script(con, load_sql(_SQL, "staged"))
+    for piece in pieces:
+        con.register("incoming", piece)
+        run_script(con, load_sql(_SQL, "quick"), parameters)
+        if con.execute("SELECT count(*) FROM left_over").fetchall() != [(0,)]:
+            run_script(con, load_sql(_SQL, "stage"), parameters)
 
 
 def _files(chunk: Chunk, now: datetime) -> pa.Table:

@@ -15,7 +15,7 @@ from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.times import compile_time
 from pipeline.ingest.values import Items, Read, Test, compile_condition, compile_value, same
 
-_HANDED_DOWN = (
+HANDED_DOWN = (
     "conversation_id",
     "domain",
     "origin",
@@ -29,7 +29,7 @@ _HANDED_DOWN = (
     "tags",
 )
 _NO_RULE = "no rule of the source mapping makes an event of this item, and none says `ignore`"
-_OWN = ("event_id", "event_type", "sequence", "data")
+OWN = ("event_id", "event_type", "sequence", "data")
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ class CompiledMapping:
 
     Args:
         mapping: as it was declared.
+        rule_class: what its rules become; another one watches them at work.
     """
 
-    def __init__(self, mapping: SourceMapping) -> None:
+    def __init__(self, mapping: SourceMapping, rule_class: type[CompiledRule] | None = None) -> None:
         self.spec = mapping
-        self._rules = [_CompiledRule(rule, mapping.zone) for rule in mapping.events]
+        make = rule_class or CompiledRule
+        self.rules = [make(rule, mapping.zone) for rule in mapping.events]
 
     def wants(self, member: str) -> bool:
         """Whether a member of an archive is one of those that the mapping is for."""
@@ -66,7 +68,7 @@ class CompiledMapping:
             "index": 0,
         }
         state = _DocumentState()
-        for rule in self._rules:
+        for rule in self.rules:
             yield from rule.apply(items, {}, None, "$", state)
         if not state.accounted:
             yield Refused("$", "no_rule", _NO_RULE, document)
@@ -92,33 +94,44 @@ class _Clock(NamedTuple):
     instant: datetime | None
 
 
-class _CompiledRule:
+class CompiledRule:
+    """A rule and those below it, as functions over the items in scope.
+
+    Args:
+        rule: as it was declared.
+        zone: of instants that name none, where the rule declares no other.
+    """
+
     def __init__(self, rule: Rule, zone: str | None) -> None:
+        self.spec = rule
         self._each: tuple[str | None, Find] | None = None if rule.each is None else compile_path(rule.each)
         self._runs: Read | None = None if rule.runs is None else compile_value(rule.runs)
         self._name = rule.name
         self._when: Test | None = compile_condition(rule.when)
         self._let: list[tuple[str, Read]] = [(name, compile_value(value)) for name, value in rule.let.items()]
-        self._fields: list[tuple[str, Read]] = _reads(rule, _HANDED_DOWN)
-        self._own: list[tuple[str, Read]] = _reads(rule, _OWN)
+        self.handed_down: list[tuple[str, Read]] = _reads(rule, HANDED_DOWN)
+        self.own: list[tuple[str, Read]] = _reads(rule, OWN)
         self._time_spec = rule.occurred_at
-        self._time = None if rule.occurred_at is None else compile_time(rule.occurred_at, zone)
+        self.time = None if rule.occurred_at is None else compile_time(rule.occurred_at, zone)
         self._emits = rule.event_type is not None
         self._ignored = rule.ignore is not None
-        self._events = [_CompiledRule(below, zone) for below in rule.events]
-        self._first_of = [_CompiledRule(below, zone) for below in rule.first_of]
+        self.events = [type(self)(below, zone) for below in rule.events]
+        self.first_of = [type(self)(below, zone) for below in rule.first_of]
 
     def apply(
         self, items: dict[str, Any], fields: dict[str, Any], clock: _Clock | None, place: str, state: _DocumentState
     ) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
+        """What becomes of every item of `each` that the rule applies to."""
         for item_place, scope in self._items(items, place):
             if self.applies(scope):
                 yield from self.apply_one(scope, fields, clock, item_place, state)
 
     def applies(self, items: Items) -> bool:
+        """Whether the item in scope meets `when`."""
         return self._when is None or self._when(items)
 
     def named(self, items: dict[str, Any]) -> dict[str, Any]:
+        """The scope, with the item under the rule's name."""
         return items if self._name is None else {**items, self._name: items[""]}
 
     def _items(self, items: dict[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -150,6 +163,7 @@ class _CompiledRule:
     def apply_one(
         self, items: dict[str, Any], fields: dict[str, Any], clock: _Clock | None, place: str, state: _DocumentState
     ) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
+        """What becomes of an item that the rule applies to."""
         before = state.accounted
         if self._ignored:
             state.accounted += 1
@@ -161,19 +175,19 @@ class _CompiledRule:
             yield Refused(place, refused.reason, refused.detail, items[""])
             return
         try:
-            if self._fields:
-                fields = {**fields, **{name: value for name, read in self._fields if _given(value := read(items))}}
-            if self._time is not None and self._time_spec is not None:
-                clock = _Clock(self._time_spec, self._time(items))
+            if self.handed_down:
+                fields = {**fields, **{name: value for name, read in self.handed_down if _given(value := read(items))}}
+            if self.time is not None and self._time_spec is not None:
+                clock = _Clock(self._time_spec, self.time(items))
             if self._emits:
                 state.accounted += 1
-                yield place, self._record(items, fields, clock, state)
+                yield place, self.record(items, fields, clock, state)
         except RefusedError as refused:
             state.accounted = max(state.accounted, before + 1)
             yield Refused(place, refused.reason, refused.detail, items[""])
-        for rule in self._events:
+        for rule in self.events:
             yield from rule.apply(items, fields, clock, place, state)
-        for rule in self._first_of:
+        for rule in self.first_of:
             if rule.applies(items):
                 yield from rule.apply_one(rule.named(items), fields, clock, place, state)
                 break
@@ -189,11 +203,12 @@ class _CompiledRule:
             items[name] = read(items)
         return items
 
-    def _record(
+    def record(
         self, items: Items, fields: dict[str, Any], clock: _Clock | None, state: _DocumentState
     ) -> dict[str, Any]:
+        """The canonical record of an item."""
         record = dict(fields)
-        for name, read in self._own:
+        for name, read in self.own:
             if _given(value := read(items)):
                 record[name] = value
         conversation = record.get("conversation_id")

@@ -18,6 +18,7 @@ from pipeline.ingest.records import Record, format_of, read_records
 from pipeline.ingest.refusal import RefusedError
 
 CANONICAL = "canonical"
+NOT_STORABLE = "not_storable"
 SHOWN_CHARACTERS = 2000  # of a refused record
 _NO_FORMAT = "not JSON, NDJSON, CSV, TSV, Parquet or TextGrid"
 
@@ -43,6 +44,22 @@ class Refusal(NamedTuple):
     text: str
 
 
+class Document(NamedTuple):
+    """One document of a file, before events are made of it.
+
+    Attributes:
+        place: in the file, for example `member a.csv: line 3`; empty for the only one.
+        member: of an archive; None for a plain file.
+        value: the parsed JSON, or a row as an object.
+        mapping: makes events of it; None for a canonical record.
+    """
+
+    place: str
+    member: str | None
+    value: Any
+    mapping: CompiledMapping | None
+
+
 def read_file(
     file: SourceFile, mapping: CompiledMapping | None, max_bytes: int
 ) -> Iterator[Canonical | CanonicalLines | Refusal]:
@@ -58,21 +75,60 @@ def read_file(
         SourceError: it is damaged, or no mapping is for it; what was yielded before is good.
         OSError: the file system failed.
     """
+    with foreign_errors():
+        for found in _read(file, mapping, max_bytes, at_once=mapping is None):
+            if isinstance(found, Document):
+                yield from records_of(found, file.url)
+            else:
+                yield found
+
+
+def read_documents(file: SourceFile, mapping: CompiledMapping | None, max_bytes: int) -> Iterator[Document | Refusal]:
+    """The documents that `read_file` makes records of, one by one; it raises what that raises."""
+    for found in _read(file, mapping, max_bytes, at_once=False):
+        assert not isinstance(found, CanonicalLines)
+        yield found
+
+
+def records_of(document: Document, url: str) -> Iterator[Canonical | Refusal]:
+    """The records that a document becomes, and what of it is refused.
+
+    Args:
+        document: of a file.
+        url: the file's.
+    """
+    place, mapping = document.place, document.mapping
+    if mapping is None:
+        yield _stored(CANONICAL, place or "$", document.value)
+        return
+    try:
+        for found in mapping.apply(document.value, url=url, member=document.member):
+            if isinstance(found, Refused):
+                yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item))
+            else:
+                yield _stored(mapping.spec.key, _joined(place, found[0]), found[1])
+    except RefusedError as refused:  # a path that fails on the document as a whole
+        yield Refusal(place or "$", refused.reason, refused.detail, _shown(document.value))
+
+
+def _read(
+    file: SourceFile, mapping: CompiledMapping | None, max_bytes: int, *, at_once: bool
+) -> Iterator[Document | CanonicalLines | Refusal]:
     with foreign_errors(), file.open() as stream:
         for member in open_members(stream, file.url):
             if member.name is None:
-                yield from _read_member(file, mapping, member, max_bytes)
+                yield from _read_member(mapping, member, max_bytes, at_once=at_once)
             elif not hidden(member.name) and (mapping is None or mapping.wants(member.name)):
                 try:
-                    yield from _read_member(file, mapping, member, max_bytes)
+                    yield from _read_member(mapping, member, max_bytes, at_once=at_once)
                 except (SourceError, OSError, *UNREADABLE) as error:
                     # The neighbours can still be read; where the archive itself breaks, its next member says so.
                     yield Refusal(f"member {member.name}", "unreadable_member", message(error), "")
 
 
 def _read_member(
-    file: SourceFile, mapping: CompiledMapping | None, member: Member, max_bytes: int
-) -> Iterator[Canonical | CanonicalLines | Refusal]:
+    mapping: CompiledMapping | None, member: Member, max_bytes: int, *, at_once: bool
+) -> Iterator[Document | CanonicalLines | Refusal]:
     if member.stream is None:
         raise SourceError(member.problem or _NO_FORMAT)
     head = member.stream.peek(512)[:512]
@@ -83,28 +139,24 @@ def _read_member(
         raise NotDataError(_NO_FORMAT)
     delimiter = mapping.spec.delimiter if mapping else None
     recognised = mapping is not None
-    for record in _records(member, form, max_bytes, delimiter, at_once=mapping is None):
+    for record in _records(member, form, max_bytes, delimiter, at_once=at_once):
         if isinstance(record, CanonicalLines):
             recognised = True
             yield record
             continue
         place = ": ".join(part for part in (member.name and f"member {member.name}", record.place) if part)
         try:
-            document = _parsed(record)
+            value = _parsed(record)
         except RefusedError as refused:
             yield Refusal(place or "$", refused.reason, refused.detail, _shown(record.value))
             continue
-        if not recognised and not _is_canonical(document):
+        if not recognised and not _is_canonical(value):
             raise SourceError(
                 "no source mapping claims it, and its records are neither canonical nor CloudEvents; name a mapping "
                 "with `--source`, or add a pattern to the `files` of one"
             )
         recognised = True
-        applied = mapping or (_CLOUDEVENTS if "specversion" in document else None)
-        if applied is None:
-            yield _stored(CANONICAL, place or "$", document)
-        else:
-            yield from _mapped(applied, document, place, file.url, member.name)
+        yield Document(place, member.name, value, mapping or (_CLOUDEVENTS if "specversion" in value else None))
 
 
 def _records(
@@ -139,25 +191,12 @@ def _canonical_texts(lines: list[bytes]) -> list[bytes] | None:
 _CLOUDEVENTS = CompiledMapping(CLOUDEVENTS)
 
 
-def _mapped(
-    mapping: CompiledMapping, document: Any, place: str, url: str, member: str | None
-) -> Iterator[Canonical | Refusal]:
-    try:
-        for found in mapping.apply(document, url=url, member=member):
-            if isinstance(found, Refused):
-                yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item))
-            else:
-                yield _stored(mapping.spec.key, _joined(place, found[0]), found[1])
-    except RefusedError as refused:  # a path that fails on the document as a whole
-        yield Refusal(place or "$", refused.reason, refused.detail, _shown(document))
-
-
 def _stored(source_key: str, place: str, record: Any) -> Canonical | Refusal:
     """The record, unless JSON text cannot hold it."""
     try:
         return Canonical(source_key, place, _text(record))
     except orjson.JSONEncodeError as error:
-        return Refusal(place, "not_storable", f"cannot be written as JSON again: {error}", _shown(record))
+        return Refusal(place, NOT_STORABLE, f"cannot be written as JSON again: {error}", _shown(record))
 
 
 def _joined(place: str, inner: str) -> str:

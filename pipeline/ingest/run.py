@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.source_models import SourceMapping
 from pipeline.errors import DefinitionError, SourceError
 from pipeline.ingest.chunk import Reading
 from pipeline.ingest.containers import UNREADABLE, message
@@ -47,9 +48,7 @@ def ingest(
         DefinitionError: no mapping has the key `source`.
         StoreUnavailableError: the database cannot be written; what was committed is kept and the next run continues.
     """
-    if source is not None and source not in catalog.sources:
-        known = ", ".join(sorted(catalog.sources)) or "none"
-        raise DefinitionError(f"No source mapping has the key {source!r}. Known: {known}.")
+    check_source(source, catalog.sources)
     if urls is None and settings.landing is None:
         Path(settings.landing_url).mkdir(parents=True, exist_ok=True)
     files = list(find_files([settings.landing_url] if urls is None else urls))
@@ -57,6 +56,30 @@ def ingest(
     for file in files:
         run.read(file)
     return run.finish()
+
+
+def check_source(key: str | None, sources: Mapping[str, SourceMapping]) -> None:
+    """Say which mappings there are where none has the key that was asked for.
+
+    Raises:
+        DefinitionError: that is so.
+    """
+    if key is not None and key not in sources:
+        known = ", ".join(sorted(sources)) or "none"
+        raise DefinitionError(f"No source mapping has the key {key!r}. Known: {known}.")
+
+
+def mapping_of(url: str, sources: Mapping[str, SourceMapping], key: str | None) -> SourceMapping | None:
+    """The mapping that was asked for, else the one with the longest pattern that matches the file, else none."""
+    if key is not None:
+        return sources[key]
+    claims = [
+        (len(pattern), mapping.key)
+        for mapping in sources.values()
+        for pattern in mapping.files
+        if fnmatch.fnmatchcase(url, pattern)
+    ]
+    return sources[max(claims)[1]] if claims else None
 
 
 class _Run:
@@ -122,21 +145,12 @@ class _Run:
             self._loader.add(reading, item)
 
     def _mapping_of(self, url: str) -> CompiledMapping | None:
-        """The mapping that was asked for, else the one with the longest pattern that matches, else none."""
-        key = self._source
-        if key is None:
-            claims = [
-                (len(pattern), key)
-                for key, mapping in self._sources.items()
-                for pattern in mapping.files
-                if fnmatch.fnmatchcase(url, pattern)
-            ]
-            if not claims:
-                return None
-            key = max(claims)[1]
-        if key not in self._compiled:
-            self._compiled[key] = CompiledMapping(self._sources[key])
-        return self._compiled[key]
+        mapping = mapping_of(url, self._sources, self._source)
+        if mapping is None:
+            return None
+        if mapping.key not in self._compiled:
+            self._compiled[mapping.key] = CompiledMapping(mapping)
+        return self._compiled[mapping.key]
 
     def finish(self) -> IngestReport:
         """Commit the last chunk and assemble."""

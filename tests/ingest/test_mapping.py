@@ -326,3 +326,100 @@ def test_every_field_is_described_in_the_json_schema() -> None:
     schema = SourceMapping.model_json_schema()
     assert schema["$defs"]["Rule"]["properties"].keys() >= {"each", "when", "event_type", "data", "first_of"}
     json.dumps(schema)
+
+
+WORDS = {
+    "id": "c1",
+    "words": [
+        {"speaker": 0, "word": "Good", "start": 0.5, "end": 0.9},
+        {"speaker": 0, "word": "morning", "start": 1.0, "end": 1.6},
+        {"speaker": 1, "word": "Hi", "start": 1.5, "end": 1.9},
+        {"word": "hm", "start": 2.0, "end": 2.1},
+        {"speaker": None, "word": "hm", "start": 2.1, "end": 2.2},
+        {"speaker": 0, "word": "Yes", "start": 3.0, "end": 3.4},
+    ],
+}
+
+
+def test_words_of_one_speaker_in_a_row_are_one_turn(pipe: Any) -> None:
+    mapping = {
+        "events": [
+            {
+                "conversation_id": "$.id",
+                "occurred_at": None,
+                "each": "$.words[*]",
+                "runs": "$.speaker",
+                "first_of": [
+                    {"when": {"$.speaker": {"exists": False}}, "ignore": "nobody knows who spoke"},
+                    {
+                        "event_type": {"path": "$.speaker", "map": {0: "agent.turn", 1: "user.turn"}},
+                        "data": {
+                            "text": {"all": "$items[*].word", "join": " "},
+                            "word_count": {"count": "$items[*]"},
+                            "duration_ms": {"path": "$last.end", "minus": "$.start", "scale": 1000},
+                            "after": "$previous.word",
+                            "before": "$next.word",
+                            "run": "$index",
+                        },
+                    },
+                ],
+            }
+        ]
+    }
+    pipe.write("a.json", WORDS)
+    assert pipe.ingest(mapping=mapping).rejected_count == 0
+    found = pipe.rows("SELECT event_type, data FROM events ORDER BY sequence")
+    assert [(kind, json.loads(data)) for kind, data in found] == [
+        ("agent.turn", {"text": "Good morning", "word_count": 2, "duration_ms": 1100, "before": "Hi", "run": 0}),
+        (
+            "user.turn",
+            {"text": "Hi", "word_count": 1, "duration_ms": 400, "after": "morning", "before": "hm", "run": 1},
+        ),
+        ("agent.turn", {"text": "Yes", "word_count": 1, "duration_ms": 400, "after": "hm", "run": 3}),
+    ]
+
+
+def test_a_part_of_a_text_is_captured(pipe: Any) -> None:
+    mapping = {
+        "events": [
+            {
+                "event_type": "note",
+                "occurred_at": None,
+                "conversation_id": {"path": "$file.name", "capture": r"/(call-\d+)_(?:agent|user)[^/]*$"},
+                "data": {
+                    "side": {"path": "$file.name", "capture": "_(agent|user)", "map": {"agent": "A"}},
+                    "code": {"path": "$.text", "capture": r"[[(](\d{4})", "type": "integer"},
+                    "absent": {"path": "$.number", "capture": "(7)"},
+                },
+            }
+        ]
+    }
+    pipe.write("call-12_agent.ndjson", {"text": "see (1234)", "number": 7}, {"text": "see nothing"})
+    assert pipe.ingest(mapping=mapping).rejected_count == 0
+    found = pipe.rows("SELECT conversation_id, data FROM events ORDER BY event_id")
+    assert sorted(json.loads(data).get("code", 0) for _, data in found) == [0, 1234]
+    assert {conversation for conversation, _ in found} == {"call-12"}
+    assert all(json.loads(data)["side"] == "A" and "absent" not in json.loads(data) for _, data in found)
+
+
+def test_a_hostile_text_does_not_make_a_capture_slow(pipe: Any) -> None:
+    rule = {"event_type": "x", "occurred_at": None, "data": {"found": {"path": "$.text", "capture": "^((?:a+)+)$"}}}
+    pipe.write("a.ndjson", {"text": "a" * 50_000 + "b"})
+    assert pipe.ingest(mapping={"events": [rule]}).rejected_count == 0
+    assert pipe.rows("SELECT data FROM events") == [("{}",)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"event_type": "x", "data": {"path": "$.a", "capture": "no group"}}, "0 groups"),
+        ({"event_type": "x", "data": {"path": "$.a", "capture": "(a)(b)"}}, "2 groups"),
+        ({"event_type": "x", "data": {"path": "$.a", "capture": "(?=a)(b)"}}, "RE2 syntax"),
+        ({"event_type": "x", "runs": "$.a"}, "say over which"),
+        ({"event_type": "x", "let": {"n": "$.a"}, "when": {"$n": 1}}, r"reads \$n"),
+    ],
+    ids=["no group", "two groups", "look-around", "runs of nothing", "when before let"],
+)
+def test_mistakes_in_a_mapping_are_named(rule: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SourceMapping.model_validate({"key": "test", "events": [rule]})

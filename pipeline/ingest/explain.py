@@ -1,0 +1,302 @@
+"""What would become of one record of a file, field by field; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import duckdb
+import orjson
+
+from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.reading import Document as Yaml
+from pipeline.catalog.reading import dotted, read_yaml
+from pipeline.catalog.source_models import Rule, SourceMapping
+from pipeline.errors import SourceError
+from pipeline.ingest.chunk import Chunk, Reading
+from pipeline.ingest.files import SourceFile, find_files
+from pipeline.ingest.load import stage
+from pipeline.ingest.mapping import HANDED_DOWN, CompiledMapping
+from pipeline.ingest.reader import (
+    CANONICAL,
+    NOT_STORABLE,
+    Canonical,
+    Document,
+    NotDataError,
+    Refusal,
+    read_documents,
+    records_of,
+)
+from pipeline.ingest.report import FileOutcome
+from pipeline.ingest.run import check_source, mapping_of
+from pipeline.ingest.watch import Notes, Source, Unread, WatchedRule, flow, mark_read, unread, watched
+from pipeline.settings import Settings
+
+FIELDS = ("event_id", "event_type", "conversation_id", "occurred_at", "sequence", *HANDED_DOWN[1:], "data")
+_CONFLICT = "an event before it in this record has the same event_id and says something else"
+
+
+@dataclass(frozen=True)
+class FieldOutcome:
+    """One field of an event.
+
+    Attributes:
+        name: canonical name, with the fields of `data` one by one: `data.text`.
+        value: as it would be stored.
+        expression: what the mapping says; None for what ingestion adds by itself.
+        line: of the expression in the mapping's file.
+    """
+
+    name: str
+    value: Any
+    expression: str | None
+    line: int | None
+
+
+@dataclass(frozen=True)
+class EventOutcome:
+    """One event that the record becomes, or would if it were not refused.
+
+    Attributes:
+        place: of the item in the record.
+        rule: that made it, by its place in the mapping; None for a canonical record.
+        line: of the rule.
+        fields: those that have a value, and an unknown `occurred_at`.
+        reason: why it would be refused, with `detail`; None when it would be stored.
+    """
+
+    place: str
+    rule: str | None
+    line: int | None
+    fields: tuple[FieldOutcome, ...]
+    reason: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True)
+class RuleOutcome:
+    """What a rule of the mapping did.
+
+    Attributes:
+        rule: its place in the mapping, for example `events[0].first_of[1]`.
+        line: of the rule.
+        makes: the event type that it declares, or that it ignores items and why, or the items it walks over.
+        applied: items that it applied to.
+        events: events that it made.
+        skipped: why it did not apply, with the number of items; empty when it was never tried.
+    """
+
+    rule: str
+    line: int | None
+    makes: str
+    applied: int
+    events: int
+    skipped: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RefusedOutcome:
+    """An item of which no event was made, where it stands and why."""
+
+    place: str
+    reason: str
+    detail: str
+
+
+@dataclass
+class Explanation:
+    """What would become of one record.
+
+    Attributes:
+        url: of the file.
+        place: of the record in it; empty for the only one.
+        source_key: mapping, `canonical` or `cloudevents`.
+        mapping_file: where the mapping is written; None for what is built in.
+        rules: in the order of the mapping.
+        events: in the order in which they are made.
+        refused: items of which no event was made.
+        unread: parts of the record that nothing read.
+    """
+
+    url: str
+    place: str
+    source_key: str
+    mapping_file: str | None = None
+    rules: list[RuleOutcome] = field(default_factory=list)
+    events: list[EventOutcome] = field(default_factory=list)
+    refused: list[RefusedOutcome] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+
+
+def explain(
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    urls: Sequence[str] | None = None,
+    source: str | None = None,
+    record: int = 1,
+) -> Explanation:
+    """Take one record through everything that ingestion does with it, but the store.
+
+    Whether an event is in the store already is not looked up.
+
+    Args:
+        catalog: its source mappings.
+        settings: landing folder and limits.
+        urls: files or folders, of which the first file is taken; default the landing folder.
+        source: key of the mapping to use; default as `ingest` chooses.
+        record: its number in the file, from 1.
+
+    Raises:
+        SourceError: there is no such file or record, or it cannot be read.
+        DefinitionError: no mapping has the key `source`.
+        OSError: the file system failed.
+    """
+    check_source(source, catalog.sources)
+    for file in find_files([settings.landing_url] if urls is None else urls):
+        declared = mapping_of(file.url, catalog.sources, source)
+        try:
+            found = _nth(file, declared, settings, record)
+        except NotDataError:  # a README beside the data
+            continue
+        except SourceError as error:
+            raise SourceError(f"{file.url}: {error}") from None
+        break
+    else:
+        raise SourceError("There is no file of data. Name one, or put one into the landing folder.")
+    key = CANONICAL if declared is None else declared.key
+    if isinstance(found, Refusal):
+        return Explanation(file.url, found.place, key, refused=_refused([found], ""))
+    if found.mapping is None:
+        return _canonical(file, found, settings)
+    return _mapped(file, found, found.mapping.spec, settings)
+
+
+def _nth(file: SourceFile, mapping: SourceMapping | None, settings: Settings, number: int) -> Document | Refusal:
+    if file.problem is not None:
+        raise SourceError(file.problem)
+    compiled = None if mapping is None else CompiledMapping(mapping)
+    documents = read_documents(file, compiled, settings.max_record_bytes)
+    found = next(islice(documents, number - 1, None), None)
+    if found is None:
+        raise SourceError(f"it has no record {number}")
+    return found
+
+
+def _canonical(file: SourceFile, document: Document, settings: Settings) -> Explanation:
+    value = watched(document.value)
+    for name in FIELDS:
+        if name in value:
+            mark_read([value[name]])
+    records = list(records_of(document._replace(value=value), file.url))
+    outcome = Explanation(file.url, document.place, CANONICAL)
+    origins = {name: f"$.{name}" for name in document.value}
+    for staged in _staged([found for found in records if isinstance(found, Canonical)], settings):
+        fields = [FieldOutcome(name, found, origins.get(name.partition(".")[0]), None) for name, found in _flat(staged)]
+        outcome.events.append(EventOutcome("$", None, None, tuple(fields), staged["reason"], staged["detail"]))
+    outcome.refused = _refused(records, document.place)
+    outcome.unread = unread(value)
+    return outcome
+
+
+def _mapped(file: SourceFile, document: Document, spec: SourceMapping, settings: Settings) -> Explanation:
+    notes = Notes()
+    mapping = CompiledMapping(spec, WatchedRule)
+    rules = [
+        below
+        for index, rule in enumerate(mapping.rules)
+        if isinstance(rule, WatchedRule)
+        for below in rule.attach(notes, ("events", index))
+    ]
+    value = watched(document.value)
+    records = list(records_of(document._replace(value=value, mapping=mapping), file.url))
+    yaml = Yaml("") if spec.file is None else read_yaml(spec.file)
+    outcome = Explanation(file.url, document.place, spec.key, None if spec.file is None else yaml.file)
+    # What JSON text cannot hold was made, and then refused.
+    attempts = [found for found in records if isinstance(found, Canonical) or found.reason == NOT_STORABLE]
+    made = [(found, note) for found, note in zip(attempts, notes.emitted, strict=True) if isinstance(found, Canonical)]
+    for (found, (rule, origins)), staged in zip(made, _staged([found for found, _ in made], settings), strict=True):
+        fields = tuple(_field(name, stored, origins, yaml) for name, stored in _flat(staged))
+        at, line = _below(found.place, document.place), yaml.line(rule.place)
+        outcome.events.append(EventOutcome(at, dotted(rule.place), line, fields, staged["reason"], staged["detail"]))
+    outcome.rules = [
+        RuleOutcome(
+            rule=dotted(rule.place),
+            line=yaml.line(rule.place),
+            makes=_makes(rule.spec),
+            applied=rule.applied,
+            events=sum(rule is maker for _, (maker, _) in made),
+            skipped=dict(rule.skipped),
+        )
+        for rule in rules
+    ]
+    outcome.refused = _refused(records, document.place)
+    outcome.unread = unread(value)
+    return outcome
+
+
+def _staged(records: Sequence[Canonical], settings: Settings) -> list[dict[str, Any]]:
+    """The rows that would be stored, and why some would not, by the SQL that ingestion runs."""
+    chunk = Chunk()
+    reading = Reading("", "", FileOutcome(""), datetime.now(UTC))
+    for record in records:
+        chunk.add(reading, record)
+    with duckdb.connect(config={"threads": 1}) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        stage(con, chunk.sealed(), settings)
+        found = con.execute("SELECT * EXCLUDE (position, file_id, source_key) FROM staged ORDER BY position")
+        names = [column[0] for column in found.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    seen: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["reason"] is None and seen.setdefault(row["event_id"], dict(row)) != row:
+            row["reason"], row["detail"] = "event_id_conflict", _CONFLICT
+    return rows
+
+
+def _refused(records: Sequence[Canonical | Refusal], record: str) -> list[RefusedOutcome]:
+    return [
+        RefusedOutcome(_below(found.place, record), found.reason, found.detail)
+        for found in records
+        if isinstance(found, Refusal)
+    ]
+
+
+def _flat(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Fields that have a value, those of `data` one by one; an unknown instant is one, too."""
+    for name in FIELDS:
+        if name == "data":
+            data = orjson.loads(row["data"] or "{}")
+            yield from ((f"data.{key}", value) for key, value in data.items()) if isinstance(data, dict) else ()
+        elif row[name] is not None or name == "occurred_at":
+            yield name, row[name]
+
+
+def _field(name: str, value: Any, origins: dict[str, Source], yaml: Yaml) -> FieldOutcome:
+    column, _, key = name.partition(".")
+    source = origins.get(column)
+    if source is None:
+        return FieldOutcome(name, value, None, None)
+    spec, place = source.spec, source.place
+    if key and spec.object is not None and key in spec.object:
+        spec, place = spec.object[key], (*place, *(("object",) if (*place, "object") in yaml.lines else ()), key)
+    return FieldOutcome(name, value, flow(spec), yaml.line(place))
+
+
+def _makes(rule: Rule) -> str:
+    parts = [
+        f"each {rule.each}" if rule.each else None,
+        f"in runs of {flow(rule.runs)}" if rule.runs else None,
+        flow(rule.event_type) if rule.event_type else None,
+        f"ignore: {rule.ignore}" if rule.ignore else None,
+        f"as ${rule.name}" if rule.name else None,
+    ]
+    return ", ".join(part for part in parts if part) or "hands fields down"
+
+
+def _below(place: str, record: str) -> str:
+    """The place of an item in its record, without the place of the record in its file."""
+    return "$" if place == record else place.removeprefix(f"{record}: ")
