@@ -220,7 +220,7 @@ def _parsed(record: Record) -> Any:
             record.value.decode()
         except UnicodeDecodeError as wrong:
             raise RefusedError("wrong_encoding", f"not UTF-8 at byte {wrong.start}; convert the file") from None
-        raise RefusedError("not_json", str(error)) from None
+        raise RefusedError("not_json", f"{error}; correct the file, and write one document, or one a line") from None
 
 
 def _is_canonical(document: Any) -> bool:

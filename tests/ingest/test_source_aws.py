@@ -88,7 +88,8 @@ def test_a_payload_that_is_no_json_is_refused_with_its_place(sources: Any, lens:
     assert (report.event_count, report.rejected_count, report.files[0].status) == (0, 1, "done")
     ((place, reason, detail),) = sources.rows("SELECT place, reason, detail FROM rejected_records")
     assert (place, reason) == ("$", "not_json")
-    assert "line 297" in detail
+    assert detail.startswith("unexpected content after document: line 297 column 1")
+    assert "correct the file" in detail
 
 
 def test_a_chat_has_thirty_five_items_with_sentiment_from_its_groups(sources: Any, lens: Path) -> None:

@@ -131,12 +131,18 @@ def test_tools_without_spans_are_read_from_the_messages(sources: Any) -> None:
 
 
 def test_a_tool_that_failed_and_a_trace_without_content(sources: Any) -> None:
+    cut = _chat(3, 3, 4, [ASKED], ANSWER)  # content that was cut off gives no turns, and the call still counts
+    for attribute in cut["attributes"]:
+        if attribute["key"].endswith(".messages"):
+            attribute["value"]["stringValue"] = attribute["value"]["stringValue"][:30]
+    cut["attributes"] = [found for found in cut["attributes"] if found["key"] != "gen_ai.conversation.id"]
     failed = _span(2, 2, 2.5, {**TOOL, "error.type": "timeout"}, status={"code": 2, "message": "late"})
     quiet = _span(
         1, 0, 1, {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 3}
     )
-    sources.write("landing/otlp/traces.json", _trace(quiet, failed))
+    sources.write("landing/otlp/traces.json", _trace(quiet, failed, cut))
     assert sources.ingest().rejected_count == 0
+    assert sources.rows("SELECT count(*), sum((data ->> '$.tokens_in')::INT) FROM events") == [(4, 55)]
     assert sources.rows(
         "SELECT event_type, conversation_id, data ->> '$.succeeded', data ->> '$.error' FROM events"
         " WHERE event_type LIKE 'tool.%' ORDER BY occurred_at"
