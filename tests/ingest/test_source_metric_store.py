@@ -92,6 +92,12 @@ def test_the_life_of_calls_and_sessions(sources: Any) -> None:
             "timestamp": "2026-03-02T10:00:30Z",
         },
         {
+            "event_type": "operator.joined_call",
+            "call_sid": "CA1",
+            "operator_id": "o",
+            "timestamp": "2026-03-02T10:00:40Z",
+        },
+        {
             "event_type": "call.ended",
             "call_sid": "CA1",
             "direction": "inbound",

@@ -249,6 +249,7 @@ VAPI = {
 
 def test_a_vapi_report(sources: Any) -> None:
     sources.write("landing/vapi/report.json", VAPI)
+    sources.write("landing/vapi/status.json", {"message": {"type": "status-update", "call": {"id": "vapi-1"}}})
     assert sources.ingest().rejected_count == 0
     assert _events(sources, "duration_ms", "call_id", "arguments", "completion_reason") == [
         ("session.start", "10:00:00.000", None, None, None, None),
@@ -316,6 +317,17 @@ RETELL_CALL = {
     "latency": {"e2e": {"p50": 800, "p95": 1500}, "llm": {"p50": 300, "p95": 700}},
     "call_cost": {"combined_cost": 7, "product_costs": [], "total_duration_seconds": 30},
 }
+
+
+def test_a_page_of_retell_calls(sources: Any) -> None:
+    page = {"items": [RETELL_CALL, {**RETELL_CALL, "call_id": "retell-2", "call_type": "web_call"}], "has_more": False}
+    sources.write("landing/retell/page.json", page)
+    sources.write("landing/retell/last.json", {"items": [], "has_more": False})
+    assert sources.ingest().rejected_count == 0
+    assert sources.rows("SELECT conversation_id, turn_count, tool_failure_count FROM conversations ORDER BY 1") == [
+        ("retell-1", 3, 1),
+        ("retell-2", 3, 1),
+    ]
 
 
 def test_a_retell_call_and_its_analysis(sources: Any) -> None:

@@ -1,0 +1,38 @@
+"""Which of the shipped sources takes a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.catalog.catalog import Catalog
+
+DATA_SETS = {"star", "tau2", "tau2_voice", "tau_bench", "primock57", "evi"}
+VENDORS_OWN_PATHS = {
+    "bucket/Analysis/Voice/2020/02/04/c_analysis_2020-02-04T21:14:16Z.json": "contact_lens",
+    "bucket/Analysis/Chat/Redacted/2020/02/04/c_analysis_redacted_2020-02-04T21:14:16Z.json": "contact_lens",
+    "vendor-samples/amazon-connect-contact-lens/contact-event.json": "contact_events",
+    "vendor-samples/amazon-connect-contact-lens/call-redacted.json": "contact_lens",
+    "landing/otlp/traces.jsonl": "opentelemetry",
+}
+
+
+def test_each_source_takes_the_folder_of_its_key_and_nobody_elses(
+    shipped_sources: Catalog, new_pipe: Callable[..., Any], tmp_path: Path
+) -> None:
+    pipe = new_pipe(tmp_path, shipped_sources)
+    folders = {f"landing/{key}/a.json": key for key in shipped_sources.sources.keys() - DATA_SETS}
+    for path in (*folders, *VENDORS_OWN_PATHS):
+        pipe.write(path, {})
+    taken = {str(Path(file.url).relative_to(pipe.folder)): file.source_key for file in pipe.ingest().files}
+    assert taken == {**folders, **VENDORS_OWN_PATHS}
+
+
+def test_a_folder_above_that_has_the_name_of_a_vendor_claims_nothing(
+    shipped_sources: Catalog, new_pipe: Callable[..., Any], tmp_path: Path, turns: Callable[..., Any]
+) -> None:
+    pipe = new_pipe(tmp_path, shipped_sources)
+    pipe.write("azure/metric_store/landing/chats.ndjson", *turns())
+    report = pipe.ingest()
+    assert [(file.source_key, file.event_count) for file in report.files] == [("canonical", 2)]
