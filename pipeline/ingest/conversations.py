@@ -8,6 +8,26 @@ from pipeline.settings import Settings
 from pipeline.store import load_sql, run_script
 
 _SQL = "pipeline.ingest.sql"
+# In order: each reads the temporary tables of those before it.
+_SCRIPTS = (
+    "slice",
+    "said",
+    "talk",
+    "latency",
+    "dialogue",
+    "turn_taking",
+    "tools",
+    "emotion_and_risk",
+    "handover",
+    "usage",
+    "moments",
+    "derive",
+    "merge",
+    "quality",
+    "summarise",
+    "turns",
+    "assemble",
+)
 _BATCH_BYTES = 16 * 2**20  # of event data; a batch takes some fifteen times as much
 
 
@@ -27,7 +47,7 @@ def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
     for batch, _ in batches:
         parameters = {**workspace, "batch": batch, "settle_minutes": settings.settle_minutes}
         con.execute("BEGIN")
-        for script in ("slice", "derive", "assemble"):
+        for script in _SCRIPTS:
             run_script(con, load_sql(_SQL, script), parameters)
         con.execute("COMMIT")
     return sum(count for _, count in batches)

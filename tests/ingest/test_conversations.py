@@ -64,10 +64,14 @@ def test_a_conversation_is_assembled_from_its_events(pipe: Any) -> None:
     assert turns[0]["ended_at"] == START.replace(second=2, microsecond=500_000)
     assert turns[1]["ended_at"] is None
     summary = _summary(pipe)
-    assert summary["conversation_summary"] == {"turn_count": 3, "agent_turn_count": 2, "user_turn_count": 1}
-    assert summary["tool_summary"] == {"total_calls": 2, "succeeded": 1, "failed": 1, "failure_rate": 0.5}
-    assert summary["operator_summary"] == {"escalated": True}
-    assert set(summary["provenance"].values()) == {"derived"}
+    assert summary["conversation_summary"].items() >= {
+        "turn_count": 3, "agent_turn_count": 2, "user_turn_count": 1,
+    }.items()  # fmt: skip
+    assert summary["tool_summary"].items() >= {
+        "total_calls": 2, "succeeded": 1, "failed": 1, "failure_rate": 0.5,
+    }.items()  # fmt: skip
+    assert summary["operator_summary"]["escalated"] is True
+    assert set(summary["provenance"].values()) == {"derived", "unknown"}
 
 
 def test_whether_nobody_took_over_is_known_at_the_end(pipe: Any) -> None:
@@ -78,7 +82,7 @@ def test_whether_nobody_took_over_is_known_at_the_end(pipe: Any) -> None:
     pipe.write("b.ndjson", calm[-1])
     pipe.ingest()
     assert pipe.rows("SELECT escalated FROM conversations") == [(False,)]
-    assert _summary(pipe)["operator_summary"] == {"escalated": False}
+    assert _summary(pipe)["operator_summary"]["escalated"] is False
     pipe.write("c.ndjson", _event("call.escalated", 19))  # it was only late
     pipe.ingest()
     assert pipe.rows("SELECT escalated FROM conversations") == [(True,)]
@@ -104,9 +108,9 @@ def test_provided_fields_win_over_derived_ones_field_by_field(pipe: Any) -> None
     pipe.write("a.ndjson", *CALL, _event("call_intelligence.row", 59, data=row))
     pipe.ingest()
     summary = _summary(pipe)
-    assert summary["conversation_summary"] == {
+    assert summary["conversation_summary"].items() >= {
         "turn_count": 7, "loop_count": 1, "agent_turn_count": 2, "user_turn_count": 1,
-    }  # fmt: skip
+    }.items()  # fmt: skip
     assert summary["risk_summary"] == row["risk_summary"]
     assert summary["completion_reason"] == "transferred"  # a provided null says nothing
     provenance = summary["provenance"]
