@@ -41,9 +41,22 @@ def status(
 
 def _show(found: Status, first: datetime, last: datetime) -> None:
     emit_table(
-        ["metric", "version", "done", "missing", "failing", "why"],
-        [(m.key, m.version[:12], len(m.done), len(m.missing), len(m.failing), m.last_failure) for m in found.metrics],
+        ["metric", "version", "done", "missing", "failing", "freshness", "done until", "why"],
+        [
+            (
+                m.key,
+                m.version[:12],
+                len(m.done),
+                len(m.missing),
+                len(m.failing),
+                m.freshness.state,
+                None if m.freshness.done_until is None else f"{m.freshness.done_until:%F %H:%M}",
+                m.last_failure,
+            )
+            for m in found.metrics
+        ],
         title=f"Hours from {first:%F %H:%M} to {last:%F %H:%M} UTC",
+        spare=("version", "done until"),
     )
     emit(
         f"\n{found.conversations:,} conversations, {found.conversations_without_instant:,} without any instant; "

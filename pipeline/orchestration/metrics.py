@@ -19,10 +19,12 @@ from pipeline.aggregate.queries import history
 from pipeline.catalog.catalog import Catalog, Metric
 from pipeline.extract import ExtractReport, MetricOutcome, extract, warn_without_model
 from pipeline.orchestration.conversations import CONVERSATIONS, EVENTS
+from pipeline.orchestration.freshness import freshness_result, freshness_spec
 from pipeline.orchestration.instance import POOL
 from pipeline.orchestration.metadata import hour_metadata, period_metadata, reconciliation
 from pipeline.orchestration.partitions import partition_key, windows_of
 from pipeline.settings import Settings
+from pipeline.status.freshness import hour_freshness
 from pipeline.store import Store
 from pipeline.window import Window
 from pipeline.workspace.after_run import tell
@@ -71,12 +73,15 @@ def build_metrics(settings: Settings, catalog: Catalog, hours: dg.HourlyPartitio
             ),
         ],
         check_specs=[
-            dg.AssetCheckSpec(
-                RECONCILED,
-                asset=asset,
-                description="Every eligible conversation ended in exactly one state, and the definition could be run.",
-            )
-            for asset in assets
+            *(
+                dg.AssetCheckSpec(
+                    RECONCILED,
+                    asset=asset,
+                    description="Every eligible conversation ended in exactly one state, and the definition could run.",
+                )
+                for asset in assets
+            ),
+            *(freshness_spec(metric_asset(metric.key), metric.definition.freshness_sla_minutes) for metric in active),
         ],
     )
     def metrics(
@@ -90,9 +95,14 @@ def build_metrics(settings: Settings, catalog: Catalog, hours: dg.HourlyPartitio
         tell(settings, store, catalog, [context.run.run_id] if outcomes else [], datetime.now(UTC))
         failed = {key: failure for key, hours in outcomes.items() if (failure := _failure(hours))}
         with store.read() as con:
+            chosen = [metric for metric in active if metric.key in outcomes]
+            ends = [window.end for window in windows_of(context, settings)]
+            fresh = hour_freshness(con, store.workspace_id, chosen, ends, datetime.now(UTC))
             for key in selected:
                 values = _hour_values(con, store.workspace_id, key, outcomes[key])
-                yield from _results(context, key, outcomes[key], values, failed.get(key))
+                hours = {window: fresh[key, window.end] for window in outcomes[key]}
+                checked = freshness_result(metric_asset(key), hours)
+                yield from _results(context, key, outcomes[key], values, failed.get(key), checked)
         if PERIODS in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=PERIODS, metadata=period_metadata(aggregated))
         if SNAPSHOT in context.selected_asset_keys:
@@ -176,6 +186,7 @@ def _results(
     hours: dict[Window, MetricOutcome],
     values: Mapping[datetime, float | None],
     failure: str | None,
+    freshness: dg.AssetCheckResult,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     asset = metric_asset(key)
     passed, counts = reconciliation(hours.values())
@@ -189,11 +200,12 @@ def _results(
     if failure is not None:
         context.log.error("Metric %s failed: %s", key, failure)
         yield check
+        yield freshness
         return
     for window, outcome in hours.items():
         context.add_asset_metadata(
             hour_metadata(outcome, values.get(window.hour)), asset_key=asset, partition_key=partition_key(window)
         )
-    yield dg.MaterializeResult(asset_key=asset, check_results=[check])
+    yield dg.MaterializeResult(asset_key=asset, check_results=[check, freshness])
     # Dagster copies all metadata that was ever added with each addition, and what is yielded is not needed again.
     context.get_step_execution_context()._metadata_accumulator = OutputMetadataAccumulator.empty()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from pipeline.catalog.catalog import Catalog, Problem
+from pipeline.catalog.catalog import Catalog, Metric, Problem
 from pipeline.settings import Settings
+from pipeline.status.freshness import Freshness, freshness
 from pipeline.store import Store, load_sql
 from pipeline.window import Window
 
@@ -21,6 +22,7 @@ class MetricStatus:
         done: start of each hour whose window was extracted.
         failing: hours that were only tried in vain; `last_failure` says why.
         missing: hours that no run has looked at.
+        freshness: whether the newest hour is done in time, now.
     """
 
     key: str
@@ -29,6 +31,7 @@ class MetricStatus:
     failing: tuple[datetime, ...]
     missing: tuple[datetime, ...]
     last_failure: str | None
+    freshness: Freshness
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,18 @@ class Status:
     problems: tuple[Problem, ...]
 
 
-def read_status(store: Store, catalog: Catalog, settings: Settings, first: datetime, last: datetime) -> Status:
+def read_status(
+    store: Store, catalog: Catalog, settings: Settings, first: datetime, last: datetime, now: datetime | None = None
+) -> Status:
     """Read the ledger of the hourly partitions in `[first, last)` for every active definition.
+
+    Args:
+        store: the database.
+        catalog: the definitions.
+        settings: of the deployment.
+        first: start of the first hour.
+        last: end of the last hour.
+        now: the instant for which freshness is told; default the present one.
 
     Raises:
         StoreUnavailableError: nothing has been published yet.
@@ -75,6 +88,7 @@ def read_status(store: Store, catalog: Catalog, settings: Settings, first: datet
         ledger = con.execute(load_sql(_SQL, "ledger"), {**workspace, "first": first, "last": last}).fetchall()
         rejected = con.execute(load_sql(_SQL, "rejected"), workspace).fetchall()
         files = con.execute(load_sql(_SQL, "files"), workspace).fetchall()
+        fresh = freshness(con, store.workspace_id, catalog.active, now or datetime.now(UTC))
         totals = con.execute(load_sql(_SQL, "totals"), workspace).fetchall()[0]
     rows = {(key, version): (set(done), set(failing), why) for key, version, done, failing, why in ledger}
     conversations, without_instant, stale_conversations, stale_periods = totals
@@ -84,7 +98,7 @@ def read_status(store: Store, catalog: Catalog, settings: Settings, first: datet
         stale_conversations=stale_conversations,
         stale_periods=stale_periods,
         metrics=tuple(
-            _metric(metric.key, metric.version, windows, *rows.get((metric.key, metric.version), (set(), set(), None)))
+            _metric(metric, windows, fresh[metric.key], *rows.get((metric.key, metric.version), (set(), set(), None)))
             for metric in catalog.active
         ),
         rejected=tuple(Rejected(*row) for row in rejected),
@@ -94,13 +108,19 @@ def read_status(store: Store, catalog: Catalog, settings: Settings, first: datet
 
 
 def _metric(
-    key: str, version: str, windows: list[Window], done: set[datetime], failing: set[datetime], why: str | None
+    metric: Metric,
+    windows: list[Window],
+    fresh: Freshness,
+    done: set[datetime],
+    failing: set[datetime],
+    why: str | None,
 ) -> MetricStatus:
     return MetricStatus(
-        key,
-        version,
+        metric.key,
+        metric.version,
         done=tuple(window.hour for window in windows if window.end in done),
         failing=tuple(window.hour for window in windows if window.end in failing),
         missing=tuple(window.hour for window in windows if window.end not in done | failing),
         last_failure=why,
+        freshness=fresh,
     )

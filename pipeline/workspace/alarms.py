@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import duckdb
@@ -14,25 +13,17 @@ import pyarrow as pa
 
 from pipeline.aggregate.queries import Row, fetch_rows
 from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.checks import COMPARE
 from pipeline.catalog.models import Operator
+from pipeline.status.freshness import freshness
 from pipeline.store import Store, load_sql
 from pipeline.store.control import control_transaction
-from pipeline.window import HOUR
 from pipeline.workspace import audit
 from pipeline.workspace.webhooks import Event, announce
 
 SQL = "pipeline.workspace.sql"
 
 State = Literal["ok", "crossed", "no_data"]
-
-_COMPARE: Mapping[Operator, Callable[[float, float], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 @dataclass(frozen=True)
@@ -194,30 +185,24 @@ def _threshold_alarms(
 def _freshness_alarms(
     data: duckdb.DuckDBPyConnection, catalog: Catalog, workspace_id: str, now: datetime
 ) -> dict[str, Alarm]:
-    rows = data.execute(load_sql(SQL, "done_until"), {"workspace_id": workspace_id}).fetchall()
-    done_until = {(key, version): until for key, version, until in rows}
     alarms: dict[str, Alarm] = {}
-    for metric in catalog.active:
-        until = done_until.get((metric.key, metric.version))
-        if until is None:
-            continue  # never ran: coverage says so
-        # The hour after the last that is done closed at `until` + 1 h; since then it has been due.
-        late = now - (until + HOUR)
-        missed = late > timedelta(minutes=metric.definition.freshness_sla_minutes)
+    for key, found in freshness(data, workspace_id, catalog.active, now).items():
+        if found.state in ("never_run", "no_data") or found.done_until is None:
+            continue  # says nothing, so it neither raises an alarm nor ends one; coverage says what never ran
         detail: dict[str, object] = {
-            "metric_key": metric.key,
-            "done_until": until.isoformat(),
-            "freshness_sla_minutes": metric.definition.freshness_sla_minutes,
+            "metric_key": key,
+            "done_until": found.done_until.isoformat(),
+            "freshness_sla_minutes": catalog.by_key[key].definition.freshness_sla_minutes,
         }
-        event: Event = "freshness.missed" if missed else "freshness.recovered"
-        alarms[f"freshness:{metric.key}"] = (missed, event, detail)
+        event: Event = "freshness.missed" if found.state == "stale" else "freshness.recovered"
+        alarms[f"freshness:{key}"] = (found.state == "stale", event, detail)
     return alarms
 
 
 def _checked(threshold: Threshold, row: Row | None) -> CheckedThreshold:
     if row is None or row["value"] is None:
         return CheckedThreshold(threshold, "no_data", row)
-    crossed = _COMPARE[threshold.operator](row["value"], threshold.value)
+    crossed = COMPARE[threshold.operator](row["value"], threshold.value)
     return CheckedThreshold(threshold, "crossed" if crossed else "ok", row)
 
 
