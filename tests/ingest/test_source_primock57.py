@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.catalog import load_catalog
 from pipeline.catalog.catalog import Catalog
 
 INTERVAL = re.compile(r'xmin = (\S+)\s+xmax = (\S+)\s+text = "((?:[^"]|"")*)"')
@@ -96,6 +97,20 @@ def test_the_doctors_note_is_the_summary(primock57: Any, members: dict[str, str]
         if name.endswith(".json"):
             note = json.loads(text)
             assert found[Path(name).stem] == (note["note"], note["presenting_complaint"], note["highlights"])
+
+
+def test_the_mapping_of_a_new_format_takes_under_40_lines(primock57: Any, archive: Path, pipe: Any) -> None:
+    """What a user would write for it, in the user's own folder, under a key of the user's own."""
+    shipped = primock57.catalog.sources["primock57"].file.read_text()
+    written = [line for line in shipped.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert len(written) < 40
+    own = pipe.settings.definitions / "sources" / "consultations.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("\n".join(written).replace("key: primock57", "key: consultations"))
+    pipe.catalog = load_catalog(pipe.settings)
+    report = pipe.ingest(archive, source="consultations")
+    assert (report.files[0].source_key, report.rejected_count) == ("consultations", 0)
+    assert report.event_count == primock57.report.event_count
 
 
 def test_unpacked_files_give_the_same_events(
