@@ -33,8 +33,8 @@ ELSEWHERE = {
     "extraction_runs",  # an attempt that was killed is an attempt; its hours are compared below
 }
 WHEN_AND_WHO = {
-    "ingested_at", "last_arrival_at", "computed_at", "superseded_at", "started_at", "finished_at", "rejected_at",
-    "run_id", "valid_from", "valid_to", "seconds", "revision", "arrivals_until",
+    "ingested_at", "first_arrival_at", "last_arrival_at", "computed_at", "superseded_at", "started_at", "finished_at",
+    "rejected_at", "run_id", "valid_from", "valid_to", "seconds", "revision", "arrivals_until",
 }  # fmt: skip
 DEFINITIONS = """\
 definitions:

@@ -51,9 +51,9 @@ def extract_in_batches(
     run_id = uuid4().hex
     with BatchDesk(store, settings.models, run_id) as desk:
         for window in windows:
-            extract(store, catalog, settings, window, keys=keys, run_id=run_id, batch=desk)
+            extract(store, catalog, settings, window, keys=keys, run_id=run_id, batch=desk, redecide=True)
         desk.submit()
         progress = desk.wait(report, first_poll=first_poll)
         desk.closed = True
-        reports = [extract(store, catalog, settings, window, keys=keys, batch=desk) for window in windows]
+        reports = [extract(store, catalog, settings, window, keys=keys, batch=desk, redecide=True) for window in windows]
     return BatchedReport(tuple(reports), progress)

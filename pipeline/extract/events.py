@@ -42,7 +42,7 @@ def create_event_values(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric
         ExpressionError: a path, filter or expression of one of the metrics cannot be compiled.
     """
     create_definition_table(con, metrics)
-    for macro in ("scope", "typed"):
+    for macro in ("scope", "typed", "hour_of"):
         con.execute(load_sql(_SQL, macro))
     create_event_reading(con, metrics)
     con.execute(load_sql(_SQL, "event_value"))

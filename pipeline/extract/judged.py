@@ -11,7 +11,7 @@ import orjson
 from pipeline.catalog.catalog import Metric
 from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
 from pipeline.extract.transcripts import for_judge, read_conversations
-from pipeline.extract.values import NOT_LOOKED_AT, write_values
+from pipeline.extract.values import NOT_LOOKED_AT, copied, write_values
 from pipeline.judge import loop
 from pipeline.judge.asker import Failure
 from pipeline.judge.batch import BatchDesk
@@ -148,7 +148,7 @@ class _Desk:
 def _row(metric: Metric, chosen: Mapping[str, Any], item: Judgement) -> dict[str, Any]:
     tries = chosen["attempts"] + (item.status == "error" and item.counts_against)
     return {
-        **{name: chosen[name] for name in ("observed_at", "traffic", "service_id", "content_hash")},
+        **copied(chosen),
         "metric_key": metric.key,
         "definition_version": metric.version,
         "entity_id": chosen["conversation_id"],

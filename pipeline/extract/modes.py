@@ -31,13 +31,15 @@ def extract_together(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: S
     all modes.
     """
     set_batch(con, metrics)
-    con.execute("DELETE FROM reading")
-    for kind, group in _groups_of(metrics):
-        _read(con, run, kind, group)
-    if not con.execute("SELECT 1 FROM todo LIMIT 1").fetchall():
+    run_script(con, load_sql(SQL, "todo"))
+    asked = {key for (key,) in con.execute("SELECT DISTINCT metric_key FROM todo").fetchall()}
+    if not asked:
         return
+    con.execute("DELETE FROM reading")
+    for kind, group in _groups_of([metric for metric in metrics if metric.key in asked]):
+        _read(con, run, kind, group)
     con.execute(load_sql(SQL, "unit"))
-    if any(metric.definition.scope != "conversation" for metric in metrics):
+    if any(metric.definition.scope != "conversation" for metric in metrics if metric.key in asked):
         run_script(con, load_sql(SQL, "below"))
     con.execute(load_sql(SQL, "top"))
 

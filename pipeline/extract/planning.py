@@ -76,12 +76,14 @@ def prepare(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Iterable[M
     run_script(
         con,
         "SET VARIABLE workspace_id = $workspace_id; SET VARIABLE unfinished = $unfinished; "
-        "SET VARIABLE not_looked_at = $not_looked_at; SET VARIABLE error_attempts = $error_attempts;",
+        "SET VARIABLE not_looked_at = $not_looked_at; SET VARIABLE error_attempts = $error_attempts; "
+        "SET VARIABLE redecide = $redecide;",
         {
             "workspace_id": run.store.workspace_id,
             "unfinished": list(UNFINISHED),
             "not_looked_at": list(NOT_LOOKED_AT),
             "error_attempts": run.settings.error_attempts,
+            "redecide": run.redecide,
         },
     )
     window = {
@@ -116,16 +118,18 @@ def plan(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metr
 
 
 def set_batch(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
-    """Say which metrics the scripts and the view `todo` are about."""
+    """Say which metrics the scripts are about."""
     # One text, since DuckDB's client is slow with lists; a key has neither space nor comma.
     con.execute("SET VARIABLE batch = string_split($keys, ',')", {"keys": ",".join(metric.key for metric in metrics)})
 
 
 def _create_verdicts(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
-    """Leave `gate_verdict`: the conversations that a metric's source filter or gate keeps out, and why."""
+    """Leave `gate_verdict`: the conversations that policies, source filter or gate of a metric keep out, and why."""
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE gate_verdict (metric_key VARCHAR, conversation_id VARCHAR, state VARCHAR)"
+        "CREATE OR REPLACE TEMP TABLE gate_verdict "
+        "(metric_key VARCHAR, conversation_id VARCHAR, state VARCHAR, reason VARCHAR)"
     )
+    _apply_policies(con, run, metrics)
     if gated := {metric.key: metric.definition.gate for metric in metrics if metric.definition.gate is not None}:
         evaluate(con, run, gated)
         con.execute(load_sql(SQL, "gate"))
@@ -139,3 +143,18 @@ def _create_verdicts(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: S
         con.register("filtered", pa.table(rows))
         con.execute(load_sql(SQL, "source_filter").replace("/*passes*/", ", ".join(filtered.values())))
         con.unregister("filtered")
+
+
+def _apply_policies(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
+    policies = run.catalog.policies
+    rows = [
+        {"metric_key": metric.key, "name": policy.name, "place": place, "active_from": policy.active_from}
+        for place, policy in enumerate(policies, 1)
+        for metric in metrics
+        if policy.covers(metric)
+    ]
+    if rows:
+        con.register("policed", pa.Table.from_pylist(rows))
+        passes = ", ".join(policy.to_sql() for policy in policies)
+        con.execute(load_sql(SQL, "policies").replace("/*passes*/", passes))
+        con.unregister("policed")

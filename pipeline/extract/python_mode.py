@@ -18,7 +18,7 @@ from pipeline.extract.judged import value_columns
 from pipeline.extract.python_process import FailedError, PythonProcess
 from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
 from pipeline.extract.transcripts import read_conversations
-from pipeline.extract.values import SQL, write_values
+from pipeline.extract.values import SQL, copied, write_values
 from pipeline.judge.expectation import Expectation, Reading
 from pipeline.settings import Settings
 from pipeline.store import load_sql
@@ -85,7 +85,7 @@ def _row(
 ) -> dict[str, Any]:
     reading, reasoning, confidence = evaluate_one(item.metric.definition, process, conversation)
     return {
-        **{name: chosen[name] for name in ("observed_at", "traffic", "service_id", "content_hash")},
+        **copied(chosen),
         "metric_key": item.metric.key,
         "definition_version": item.metric.version,
         "entity_id": chosen["conversation_id"],

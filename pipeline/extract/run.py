@@ -40,6 +40,7 @@ def extract(
     on_metric: OnMetric | None = None,
     on_judged: Callable[[Counters], None] | None = None,
     batch: BatchDesk | None = None,
+    redecide: bool = False,
     dry_run: bool = False,
 ) -> ExtractReport:
     """Give every conversation of the window a value, or the state that says why not, for every definition.
@@ -58,6 +59,7 @@ def extract(
         on_metric: called with each metric's outcome once it is stored.
         on_judged: called with the judge's live counters, on another thread.
         batch: asks the models' questions later, through the Batch API.
+        redecide: decide anew about conversations that a policy left out, as a backfill does.
         dry_run: plan, report and write nothing.
 
     Raises:
@@ -79,7 +81,7 @@ def extract(
         if not dry_run:
             catalog = sync_definitions(con, store.workspace_id, catalog)
         run = RunContext(
-            store, settings, catalog, window, run_id or uuid4().hex, now or datetime.now(UTC), batch, on_judged
+            store, settings, catalog, window, run_id or uuid4().hex, now or datetime.now(UTC), batch, on_judged, redecide
         )
         selected = [metric for metric in asked if metric.key in catalog.by_key]
         first, *later = stages_of([metric for metric in selected if not metric.definition.event_level])

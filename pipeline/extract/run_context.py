@@ -35,6 +35,7 @@ class RunContext:
         now: the instant of `computed_at`; conversations settled after `as_of` are pending.
         batch: when given, judged metrics are asked through the Batch API and not directly.
         on_judged: called with the judge's live counters, on another thread.
+        redecide: whether conversations that a policy left out are decided anew; only a backfill does.
     """
 
     store: Store
@@ -45,6 +46,7 @@ class RunContext:
     now: datetime
     batch: BatchDesk | None = None
     on_judged: Callable[[Counters], None] | None = None
+    redecide: bool = False
 
     @property
     def as_of(self) -> datetime:
@@ -58,8 +60,8 @@ class CappedWork:
 
     Attributes:
         conversations: Arrow table, most urgent first, with columns `conversation_id`, `content_hash`,
-            `observed_at`, `traffic`, `service_id` (as they stand on the value row) and `attempts` (BIGINT: how often
-            the value has ended in `error` so far; the next error row has one more).
+            `observed_at`, `first_arrival_at`, `traffic`, `service_id` (as they stand on the value row) and `attempts`
+            (BIGINT: how often the value has ended in `error` so far; the next error row has one more).
     """
 
     metric: Metric

@@ -31,6 +31,7 @@ FRESH = pa.schema(
         ("segment_to", pa.int64()),
         ("sample_index", pa.int64()),
         ("observed_at", pa.timestamp("us", tz="UTC")),
+        ("first_arrival_at", pa.timestamp("us", tz="UTC")),
         ("traffic", pa.string()),
         ("service_id", pa.string()),
         ("value_number", pa.float64()),
@@ -52,6 +53,13 @@ FRESH = pa.schema(
     ]
 )
 """Columns of a value that a mode computes; the rest of `metric_values` is the same for the whole run."""
+
+_COPIED = ("observed_at", "first_arrival_at", "traffic", "service_id", "content_hash")
+
+
+def copied(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that a value has from its conversation, a row of `CappedWork.conversations`."""
+    return {name: chosen[name] for name in _COPIED}
 
 
 def write_values(con: duckdb.DuckDBPyConnection, run: RunContext, rows: pa.Table | Sequence[Mapping[str, Any]]) -> int:
@@ -77,7 +85,8 @@ def write_values(con: duckdb.DuckDBPyConnection, run: RunContext, rows: pa.Table
 
 def create_fresh(con: duckdb.DuckDBPyConnection) -> None:
     """An empty temporary table `fresh` with the columns of `FRESH`; `replace_slices` moves it into `metric_values`."""
-    con.execute(load_sql(SQL, "fresh"))
+    for script in ("hour_of", "fresh"):
+        con.execute(load_sql(SQL, script))
 
 
 def replace_slices(con: duckdb.DuckDBPyConnection, run: RunContext) -> int:
@@ -104,7 +113,7 @@ def write_skipped(
     """
     rows = [
         {
-            **{name: chosen[name] for name in ("observed_at", "traffic", "service_id", "content_hash")},
+            **copied(chosen),
             "metric_key": item.metric.key,
             "definition_version": item.metric.version,
             "entity_id": chosen["conversation_id"],
@@ -120,8 +129,10 @@ def write_skipped(
         return 0
     create_fresh(con)
     con.register("skipped", pa.Table.from_pylist(rows, schema=FRESH))
-    con.execute(
-        load_sql(SQL, "skipped"), {"workspace_id": run.store.workspace_id, "not_looked_at": list(NOT_LOOKED_AT)}
+    run_script(
+        con,
+        load_sql(SQL, "skipped"),
+        {"workspace_id": run.store.workspace_id, "not_looked_at": list(NOT_LOOKED_AT)},
     )
     con.unregister("skipped")
     return replace_slices(con, run)

@@ -67,7 +67,8 @@ class Pipe:
         return {
             "events": self.rows("SELECT * EXCLUDE (ingested_at, file_id) FROM events ORDER BY event_id"),
             "conversations": self.rows(
-                "SELECT * EXCLUDE (last_arrival_at) REPLACE (if(ended_at IS NULL, NULL, settled_at) AS settled_at) "
+                "SELECT * EXCLUDE (first_arrival_at, last_arrival_at) "
+                "REPLACE (if(ended_at IS NULL, NULL, settled_at) AS settled_at) "
                 "FROM conversations ORDER BY conversation_id"
             ),
         }

@@ -15,12 +15,12 @@ from pipeline.settings import Settings
 from pipeline.store import Store, run_script
 from pipeline.store.migrations import migrations
 
-INSERT = "INSERT INTO stale_conversations VALUES (?, ?)"
+INSERT = "INSERT INTO stale_conversations (workspace_id, conversation_id) VALUES (?, ?)"
 
 
 def rows(store: Store) -> list[tuple[str, str]]:
     with store.write() as con:
-        return con.execute("SELECT * FROM stale_conversations ORDER BY ALL").fetchall()
+        return con.execute("SELECT workspace_id, conversation_id FROM stale_conversations ORDER BY ALL").fetchall()
 
 
 def test_every_migration_is_applied_once_and_in_order(store: Store) -> None:
@@ -134,7 +134,8 @@ def test_a_script_gives_each_statement_only_the_parameters_it_names(store: Store
     with store.transaction() as con:
         run_script(
             con,
-            "DELETE FROM stale_conversations; INSERT INTO stale_conversations VALUES ($w, $c); "
+            "DELETE FROM stale_conversations; "
+            "INSERT INTO stale_conversations (workspace_id, conversation_id) VALUES ($w, $c); "
             "UPDATE stale_conversations SET conversation_id = $c || '!' WHERE workspace_id = $w;",
             {"w": "w", "c": "c"},
         )
@@ -149,7 +150,8 @@ from pipeline.store import Store
 store = Store(Settings(home=Path(sys.argv[1])))
 for turn in range(15):
     with store.transaction() as con:
-        con.execute("INSERT INTO stale_conversations SELECT ?, ? || '-' || i FROM range(100) t(i)", [sys.argv[2], turn])
+        con.execute("INSERT INTO stale_conversations (workspace_id, conversation_id) "
+                    "SELECT ?, ? || '-' || i FROM range(100) t(i)", [sys.argv[2], turn])
     print(turn, flush=True)
 """
 

@@ -16,7 +16,16 @@ DEFINITIONS = Path(__file__).parent.parent / "acceptance" / "definitions" / "sta
 FIRST, LAST = datetime(2020, 5, 12, tzinfo=UTC), datetime(2020, 5, 28, tzinfo=UTC)
 
 TABLES = ("events", "conversations", "metric_values", "metric_periods")
-OF_THE_RUN = ("run_id", "computed_at", "ingested_at", "last_arrival_at", "file_id", "revision", "superseded_at")
+OF_THE_RUN = (
+    "run_id",
+    "computed_at",
+    "ingested_at",
+    "first_arrival_at",
+    "last_arrival_at",
+    "file_id",
+    "revision",
+    "superseded_at",
+)
 
 
 def deployment(home: Path) -> tuple[Settings, Store, Catalog, list[str]]:

@@ -16,6 +16,7 @@ SELECT
     b.segment AS segment_to,
     0 AS sample_index,
     t.observed_at,
+    t.first_arrival_at,
     t.traffic,
     t.service_id,
     b.value_number,

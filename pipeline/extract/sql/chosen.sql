@@ -1,4 +1,4 @@
-SELECT conversation_id, content_hash, observed_at, traffic, service_id, attempts
+SELECT conversation_id, content_hash, observed_at, first_arrival_at, traffic, service_id, attempts
 FROM work
 WHERE metric_key = $metric_key AND state IS NULL
 ORDER BY place, conversation_id;

@@ -1,9 +1,7 @@
 INSERT INTO reading BY NAME
 WITH asked AS (
     SELECT conversation_id, /*found*/ AS found
-    FROM conversations
-    WHERE workspace_id = getvariable('workspace_id')
-        AND conversation_id IN (SELECT conversation_id FROM todo)
+    FROM todo_conversation
 )
 
 SELECT

@@ -12,4 +12,5 @@ SELECT
     CASE WHEN NOT e.applies THEN 'not_applicable' END AS state
 FROM event_reading AS e
 SEMI JOIN todo USING (metric_key, conversation_id)
-WHERE e.workspace_id = getvariable('workspace_id');
+WHERE e.workspace_id = getvariable('workspace_id')
+    AND e.ingested_at BETWEEN getvariable('todo_since') AND getvariable('todo_until');

@@ -7,6 +7,7 @@ CREATE OR REPLACE TEMP TABLE fresh (
     segment_to BIGINT,
     sample_index BIGINT DEFAULT 0,
     observed_at TIMESTAMPTZ,
+    first_arrival_at TIMESTAMPTZ NOT NULL,
     traffic VARCHAR NOT NULL,
     service_id VARCHAR,
     value_number DOUBLE,

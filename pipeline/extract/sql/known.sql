@@ -7,7 +7,7 @@ FROM (
         value_number, value_text, value_boolean, status, attempts, content_hash
     FROM fresh
     UNION ALL
-    SELECT s.* EXCLUDE (definition_version)
+    SELECT s.* EXCLUDE (definition_version, left_out)
     FROM stored AS s
     ANTI JOIN fresh AS f USING (metric_key, entity_id)
 ) AS k

@@ -1,9 +1,7 @@
 CREATE OR REPLACE TEMP TABLE turn_match AS
 WITH turn AS (
     SELECT conversation_id, unnest(turns, max_depth := 2)
-    FROM conversations
-    WHERE workspace_id = getvariable('workspace_id')
-        AND conversation_id IN (SELECT conversation_id FROM todo)
+    FROM todo_conversation
 )
 
 SELECT conversation_id, index, role, participant, started_at, [/*matches*/] AS matches

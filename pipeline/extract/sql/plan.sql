@@ -1,5 +1,5 @@
 -- For each conversation and each metric of `batch`: the state that is known before anything is extracted, or null.
--- `gate_verdict` holds what gates and filters keep out.
+-- `gate_verdict` holds what gates, filters and policies keep out; what a policy left out is decided anew by a backfill.
 INSERT INTO work BY NAME
 WITH candidate AS (
     SELECT
@@ -11,9 +11,11 @@ WITH candidate AS (
         d.cap,
         d.answerable,
         s.status AS stored_status,
+        coalesce(s.left_out, FALSE) AS stored_left_out,
         CASE WHEN s.status = 'error' AND s.content_hash = e.content_hash THEN s.attempts ELSE 0 END AS attempts,
         coalesce(
             s.content_hash = e.content_hash
+            AND NOT (s.left_out AND getvariable('redecide'))
             AND (
                 NOT list_contains(getvariable('unfinished'), s.status)
                 OR (s.status = 'error' AND s.attempts >= getvariable('error_attempts'))
@@ -25,7 +27,8 @@ WITH candidate AS (
             WHEN e.unsettled THEN 'pending'
             WHEN NOT in_scope(d.channel_scope, d.product_types, e.channel, e.direction, e.tags) THEN 'not_applicable'
             ELSE g.state
-        END AS decided
+        END AS decided,
+        CASE WHEN NOT reused AND decided = 'not_applicable' THEN g.reason END AS reason
     FROM definition AS d
     CROSS JOIN eligible AS e
     LEFT JOIN stored AS s
@@ -36,9 +39,9 @@ WITH candidate AS (
         AND s.segment_from IS NULL
         AND s.sample_index = 0
     LEFT JOIN (
-        SELECT metric_key, conversation_id, min(state) AS state FROM gate_verdict GROUP BY ALL
+        SELECT metric_key, conversation_id, min(state) AS state, min(reason) AS reason FROM gate_verdict GROUP BY ALL
     ) AS g ON g.metric_key = d.metric_key AND g.conversation_id = e.conversation_id
-    WHERE list_contains(getvariable('batch'), d.metric_key)
+    WHERE d.metric_key IN (SELECT unnest(getvariable('batch')))
 ),
 
 -- Who competes for a place under the cap: what has been paid for keeps its place, so that the next run asks no more.
@@ -58,7 +61,7 @@ ranked AS (
         SELECT
             *,
             row_number() OVER (
-                PARTITION BY metric_key, date_trunc('hour', ended_at) ORDER BY draw, conversation_id
+                PARTITION BY metric_key, hour_of(ended_at) ORDER BY draw, conversation_id
             ) AS place_in_hour
         FROM candidate
         WHERE cap IS NOT NULL

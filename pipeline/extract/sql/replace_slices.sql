@@ -1,18 +1,22 @@
 -- The hours of the rows that go and of the rows that come. A value without an instant belongs to no period.
 CREATE OR REPLACE TEMP TABLE replaced AS
-SELECT DISTINCT metric_key, definition_version, entity_id FROM fresh;
+SELECT DISTINCT metric_key, definition_version, entity_id, first_arrival_at FROM fresh;
+
+SET VARIABLE replaced_since = (SELECT min(first_arrival_at) FROM replaced);
 
 INSERT INTO stale_periods BY NAME
 SELECT DISTINCT
     $workspace_id AS workspace_id,
     metric_key,
     definition_version,
-    date_trunc('hour', observed_at) AS hour
+    hour_of(observed_at) AS hour
 FROM (
     SELECT v.metric_key, v.definition_version, v.observed_at
     FROM metric_values AS v
-    SEMI JOIN replaced USING (metric_key, definition_version, entity_id)
-    WHERE v.workspace_id = $workspace_id AND v.entity_type = 'conversation'
+    SEMI JOIN replaced USING (metric_key, definition_version, entity_id, first_arrival_at)
+    WHERE v.workspace_id = $workspace_id
+        AND v.entity_type = 'conversation'
+        AND v.first_arrival_at >= getvariable('replaced_since')
     UNION ALL
     SELECT metric_key, definition_version, observed_at FROM fresh
 )
@@ -22,9 +26,11 @@ DELETE FROM metric_values AS v
 USING replaced AS r
 WHERE v.workspace_id = $workspace_id
     AND v.entity_type = 'conversation'
+    AND v.first_arrival_at >= getvariable('replaced_since')
     AND v.metric_key = r.metric_key
     AND v.definition_version = r.definition_version
-    AND v.entity_id = r.entity_id;
+    AND v.entity_id = r.entity_id
+    AND v.first_arrival_at = r.first_arrival_at;
 
 INSERT INTO metric_values BY NAME
 SELECT

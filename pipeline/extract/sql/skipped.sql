@@ -1,11 +1,14 @@
+SET VARIABLE skipped_since = (SELECT min(first_arrival_at) FROM skipped);
+
 INSERT INTO fresh BY NAME
 SELECT s.*
 FROM skipped AS s
 ANTI JOIN (
     SELECT v.metric_key, v.definition_version, v.entity_id, v.status, v.content_hash
     FROM metric_values AS v
-    SEMI JOIN skipped USING (metric_key, definition_version, entity_id)
+    SEMI JOIN skipped USING (metric_key, definition_version, entity_id, first_arrival_at)
     WHERE v.workspace_id = $workspace_id
+        AND v.first_arrival_at >= getvariable('skipped_since')
         AND v.entity_type = 'conversation'
         AND v.participant IS NULL
         AND v.segment_from IS NULL

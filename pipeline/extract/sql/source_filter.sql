@@ -3,6 +3,7 @@ WITH asked AS (
     SELECT conversation_id, [/*passes*/]::BOOLEAN[] AS passes
     FROM conversations
     WHERE workspace_id = getvariable('workspace_id')
+        AND last_arrival_at >= getvariable('assembled_since')
         AND conversation_id IN (SELECT conversation_id FROM eligible)
 )
 

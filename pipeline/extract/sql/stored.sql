@@ -12,8 +12,11 @@ SELECT
     v.value_boolean,
     v.status,
     v.attempts,
-    v.content_hash
+    v.content_hash,
+    v.status = 'not_applicable' AND coalesce(starts_with(v.error, 'left out by policy '), FALSE) AS left_out
 FROM metric_values AS v
-SEMI JOIN eligible AS e ON e.conversation_id = v.entity_id
+SEMI JOIN eligible AS e ON e.conversation_id = v.entity_id AND e.first_arrival_at = v.first_arrival_at
 SEMI JOIN definition AS d ON d.metric_key = v.metric_key AND d.definition_version = v.definition_version
-WHERE v.workspace_id = $workspace_id AND v.entity_type = 'conversation';
+WHERE v.workspace_id = $workspace_id
+    AND v.entity_type = 'conversation'
+    AND v.first_arrival_at >= getvariable('arrived_since');

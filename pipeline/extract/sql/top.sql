@@ -6,6 +6,7 @@ SELECT
     t.conversation_id AS entity_id,
     0 AS sample_index,
     t.observed_at,
+    t.first_arrival_at,
     t.traffic,
     t.service_id,
     CASE WHEN v.status IS NULL AND d.fold = 'count' THEN 0.0 ELSE v.value_number END AS value_number,

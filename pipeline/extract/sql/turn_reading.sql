@@ -1,9 +1,7 @@
 INSERT INTO reading BY NAME
 WITH turn AS (
     SELECT conversation_id, unnest(turns, max_depth := 2)
-    FROM conversations
-    WHERE workspace_id = getvariable('workspace_id')
-        AND conversation_id IN (SELECT conversation_id FROM todo)
+    FROM todo_conversation
 ),
 
 asked AS (

@@ -5,15 +5,15 @@ CREATE OR REPLACE TEMP TABLE work (
     content_hash VARCHAR,
     observed_at TIMESTAMPTZ,
     ended_at TIMESTAMPTZ,
+    first_arrival_at TIMESTAMPTZ,
+    last_arrival_at TIMESTAMPTZ,
     traffic VARCHAR,
     service_id VARCHAR,
     stored_status VARCHAR,
+    stored_left_out BOOLEAN,
     attempts BIGINT,
     reused BOOLEAN,
     place BIGINT,
-    state VARCHAR
+    state VARCHAR,
+    reason VARCHAR
 );
-
--- What the modes of the present batch are to extract.
-CREATE OR REPLACE TEMP VIEW todo AS
-SELECT * FROM work WHERE state IS NULL AND list_contains(getvariable('batch'), metric_key);

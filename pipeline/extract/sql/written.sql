@@ -13,6 +13,7 @@ WITH numbered AS (
     JOIN todo AS t ON t.metric_key = n.metric_key AND t.conversation_id = e.conversation_id
     WHERE e.workspace_id = getvariable('workspace_id')
         AND e.event_type = 'metric.written'
+        AND e.ingested_at BETWEEN getvariable('todo_since') AND getvariable('todo_until')
 )
 
 SELECT

@@ -27,6 +27,7 @@ COMMENT ON COLUMN conversations.conversation_id IS 'Unique inside the workspace.
 COMMENT ON COLUMN conversations.started_at IS 'First instant, UTC; decides the period that its values belong to. Null when no instant is known.';
 COMMENT ON COLUMN conversations.ended_at IS 'Last instant, UTC; decides which runs look at it.';
 COMMENT ON COLUMN conversations.settled_at IS 'When nothing more was expected: the end when it was announced, else the end and the idle time after it.';
+COMMENT ON COLUMN conversations.first_arrival_at IS 'When the first of its events arrived, UTC; never changes.';
 COMMENT ON COLUMN conversations.last_arrival_at IS 'When the latest of its events arrived, UTC.';
 COMMENT ON COLUMN conversations.channel IS 'voice, text, surface, or the source''s own word in lower case.';
 COMMENT ON COLUMN conversations.direction IS 'inbound or outbound.';
@@ -53,6 +54,7 @@ COMMENT ON COLUMN conversations.content_hash IS 'Digest of everything that a val
 COMMENT ON TABLE stale_conversations IS 'Conversations whose events changed since they were last assembled; empty after a complete run.';
 COMMENT ON COLUMN stale_conversations.workspace_id IS 'UUID of the workspace that the row belongs to.';
 COMMENT ON COLUMN stale_conversations.conversation_id IS 'The conversation to assemble again.';
+COMMENT ON COLUMN stale_conversations.arrived_at IS 'When the events arrived that made it stale, UTC.';
 
 COMMENT ON TABLE metric_definitions IS 'Versions of metric definitions, and for how long each was in force.';
 COMMENT ON COLUMN metric_definitions.workspace_id IS 'UUID of the workspace that the row belongs to.';
@@ -93,6 +95,7 @@ COMMENT ON COLUMN metric_values.tokens_cached IS 'Tokens sent that the model''s 
 COMMENT ON COLUMN metric_values.tokens_out IS 'Tokens received.';
 COMMENT ON COLUMN metric_values.cost_usd IS 'What the model''s answer cost, in US dollars.';
 COMMENT ON COLUMN metric_values.content_hash IS 'Content of the conversation that it was computed from: conversations.content_hash.';
+COMMENT ON COLUMN metric_values.first_arrival_at IS 'When its conversation''s first event arrived: conversations.first_arrival_at, by which rows of one conversation are found.';
 COMMENT ON COLUMN metric_values.computed_at IS 'When it was written, UTC.';
 COMMENT ON COLUMN metric_values.run_id IS 'The run that wrote it; see extraction_runs.';
 
@@ -150,6 +153,10 @@ COMMENT ON COLUMN metric_periods.denominator IS 'Lower side of a ratio.';
 COMMENT ON COLUMN metric_periods.computed_at IS 'When the row was written, UTC.';
 COMMENT ON COLUMN metric_periods.revision IS '1, and one more each time that the numbers changed.';
 COMMENT ON COLUMN metric_periods.superseded_at IS 'When a later revision took its place, UTC; null while it is in force.';
+
+COMMENT ON TABLE period_zones IS 'The zone whose days the period rows hold; one row for each workspace.';
+COMMENT ON COLUMN period_zones.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN period_zones.timezone IS 'IANA name of the zone.';
 
 COMMENT ON TABLE extraction_runs IS 'The ledger: what each run did for each definition and window. eligible_count is the sum of the counts of states.';
 COMMENT ON COLUMN extraction_runs.workspace_id IS 'UUID of the workspace that the row belongs to.';
