@@ -7,6 +7,7 @@ import json
 import re
 import tarfile
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ class Expected:
     longest_pause: int
     responses: dict[str, list[int]]
     runs: dict[str, int]
-    interruptions: dict[str, list[tuple[int, int]]]  # by who cuts in: stop time, -1 where the other did not stop; overlap
+    interruptions: dict[
+        str, list[tuple[int, int]]
+    ]  # by who cuts in: stop time, -1 where the other did not stop; overlap
     backchannels: dict[str, int]
 
 
@@ -45,7 +48,7 @@ def expect(spells: list[Spell], end: int) -> Expected:
     """Recompute by brute force over elementary intervals and pairs; `end` is the length of the conversation."""
     moments = sorted({moment for spell in spells for moment in (spell.start, spell.end)})
     talk, somebody, overtalk, pauses = dict.fromkeys(ROLES, 0), 0, 0, [0]
-    for left, right in zip(moments, moments[1:], strict=False):
+    for left, right in pairwise(moments):
         now = {spell.role for spell in spells if spell.start <= left and spell.end >= right}
         for role in now:
             talk[role] += right - left

@@ -4,14 +4,15 @@
 CREATE OR REPLACE TEMP MACRO pointer(name) AS '/' || replace(replace(name, '~', '~0'), '/', '~1');
 
 -- An object of one origin by its name, a mixed one field by field. `names` are the provided ones.
-CREATE OR REPLACE TEMP MACRO origins(provided, names, summary, name) AS CASE
+CREATE OR REPLACE TEMP MACRO origins(derived, provided, names, name) AS CASE
     WHEN NOT list_contains(names, name) THEN [to_json(name) || ':"derived"']
     WHEN json_type(provided, pointer(name)) <> 'OBJECT'
-        OR len(json_keys(provided, pointer(name))) = len(json_keys(summary, pointer(name)))
+        OR list_has_all(json_keys(provided, pointer(name)), coalesce(json_keys(derived, pointer(name)), []))
         THEN [to_json(name) || ':"provided"']
-    ELSE list_transform(json_keys(summary, pointer(name)), lambda field:
-        to_json(name || '.' || field)
-        || if(list_contains(json_keys(provided, pointer(name)), field), ':"provided"', ':"derived"')
+    ELSE list_transform(
+        list_distinct(list_concat(json_keys(provided, pointer(name)), json_keys(derived, pointer(name)))),
+        lambda field: to_json(name || '.' || field)
+            || if(list_contains(json_keys(provided, pointer(name)), field), ':"provided"', ':"derived"')
     )
 END;
 
@@ -40,17 +41,19 @@ SELECT
         END)),
         'quality_score', score,
         'quality_breakdown', if(score IS NULL, NULL, json_object('score', score, 'components', components))
-    )), provided) AS summary
+    ))) AS derived
 FROM merged LEFT JOIN quality USING (conversation_id);
 
 CREATE OR REPLACE TEMP TABLE summaries AS
 WITH named AS MATERIALIZED (
-    SELECT *, json_keys(summary) AS names, json_keys(provided) AS provided_names FROM calculated
+    SELECT
+        *, json_keys(provided) AS provided_names, list_distinct(list_concat(json_keys(derived), provided_names)) AS names
+    FROM calculated
 )
 SELECT
     conversation_id,
-    json_merge_patch(summary, '{"provenance":null}', '{"provenance":{' || array_to_string(list_concat(
-        flatten(list_transform(names, lambda name: origins(provided, provided_names, summary, name))),
+    json_merge_patch(derived, provided, '{"provenance":null}', '{"provenance":{' || array_to_string(list_concat(
+        flatten(list_transform(names, lambda name: origins(derived, provided, provided_names, name))),
         list_transform(
             list_filter([
                 'duration_seconds', 'quality_score', 'completion_reason', 'final_state', 'conversation_summary',
