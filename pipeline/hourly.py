@@ -81,6 +81,7 @@ def run_hour(
         on_ingest=on_ingest,
         on_metric=on_metric,
         on_judged=on_judged,
+        redecide=False,
     )
 
 
@@ -99,6 +100,7 @@ def backfill(
     on_judged: Callable[[Counters], None] | None = None,
     in_batches: bool = False,
     on_batch: Callable[[BatchProgress], None] | None = None,
+    redecide: bool = True,
 ) -> RunReport:
     """Do the windows in order, each selecting for itself, then aggregate and publish once.
 
@@ -119,6 +121,7 @@ def backfill(
         on_judged: called with the judge's live counters, on another thread.
         in_batches: models are asked through the Batch API, once for all windows; waits until it has answered.
         on_batch: called after each look at the open batches.
+        redecide: whether conversations that a policy left out are decided anew.
     """
     ingested = None
     if ingest_first and not dry_run:
@@ -133,7 +136,15 @@ def backfill(
         windows = ()
     for window in windows:
         report = extract(
-            store, catalog, settings, window, keys=keys, on_metric=on_metric, on_judged=on_judged, dry_run=dry_run
+            store,
+            catalog,
+            settings,
+            window,
+            keys=keys,
+            on_metric=on_metric,
+            on_judged=on_judged,
+            redecide=redecide,
+            dry_run=dry_run,
         )
         reports.append(report)
         if on_window is not None:

@@ -178,7 +178,8 @@ def _problems_of(policy: Policy, metrics: Mapping[str, Metric]) -> Iterator[tupl
     for index, selector in enumerate(policy.metrics):
         chosen = [metric for metric in metrics.values() if _selects(selector, metric)]
         if not chosen:
-            yield ("metrics", index), selector, near(selector, metrics)
+            advice = "write the group of a definition" if selector.startswith(GROUP) else near(selector, metrics)
+            yield ("metrics", index), selector, advice
         elif all(metric.definition.event_level for metric in chosen):
             yield ("metrics", index), selector, "remove it; single events are counted, whatever their conversation"
     for group_index, group in enumerate(policy.any_of):

@@ -55,5 +55,7 @@ def extract_in_batches(
         desk.submit()
         progress = desk.wait(report, first_poll=first_poll)
         desk.closed = True
-        reports = [extract(store, catalog, settings, window, keys=keys, batch=desk, redecide=True) for window in windows]
+        reports = [
+            extract(store, catalog, settings, window, keys=keys, batch=desk, redecide=True) for window in windows
+        ]
     return BatchedReport(tuple(reports), progress)

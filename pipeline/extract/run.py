@@ -81,7 +81,15 @@ def extract(
         if not dry_run:
             catalog = sync_definitions(con, store.workspace_id, catalog)
         run = RunContext(
-            store, settings, catalog, window, run_id or uuid4().hex, now or datetime.now(UTC), batch, on_judged, redecide
+            store,
+            settings,
+            catalog,
+            window,
+            run_id or uuid4().hex,
+            now or datetime.now(UTC),
+            batch,
+            on_judged,
+            redecide,
         )
         selected = [metric for metric in asked if metric.key in catalog.by_key]
         first, *later = stages_of([metric for metric in selected if not metric.definition.event_level])

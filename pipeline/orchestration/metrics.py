@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import duckdb
 from dagster._core.execution.context.metadata_logging import OutputMetadataAccumulator
+from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from pipeline.aggregate import aggregate
 from pipeline.aggregate.queries import history
@@ -152,8 +153,12 @@ def _extract(
 ) -> Outcomes:
     outcomes: Outcomes = defaultdict(dict)
     reports: list[ExtractReport] = []
-    for window in windows_of(context, settings):
-        reports.append(extract(store, catalog, settings, window, keys=keys, run_id=context.run.run_id))
+    windows = windows_of(context, settings)
+    backfill = len(windows) > 1 or BACKFILL_ID_TAG in context.run.tags
+    for window in windows:
+        reports.append(
+            extract(store, catalog, settings, window, keys=keys, run_id=context.run.run_id, redecide=backfill)
+        )
         for outcome in reports[-1].outcomes:
             outcomes[outcome.key][window] = outcome
     warn_without_model(reports, catalog, settings)

@@ -1,0 +1,127 @@
+"""Policies in runs: who is left out and why, forward only, and never at the cost of a value that is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.extract import ExtractReport
+from pipeline.hourly import backfill, run_hour
+from pipeline.settings import Settings
+from pipeline.store import Store
+from pipeline.window import Window
+from pipeline.workspace.catalogs import current_catalog
+
+END = datetime(2026, 3, 12, 15, tzinfo=UTC)
+METRICS = """
+definitions:
+  - {key: score, name: Score, metric_type: numerical, source: call_intelligence, event_types: [call_intelligence.row],
+     extract_path: $.score, aggregation: avg}
+  - {key: free, name: Free, metric_type: numerical, source: call_intelligence, event_types: [call_intelligence.row],
+     extract_path: $.score, aggregation: avg}
+"""
+VOICE = "{property: channel, operator: EQUALS, value: voice}"
+TEXT = "{property: channel, operator: EQUALS, value: text}"
+
+
+class Project:
+    """A store with three conversations (voice, text, and an old chat), and what its runs leave of `score`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(home=folder / "home", definitions=folder / "definitions", landing=str(folder / "in"))
+        self.store = Store(self.settings)
+        (folder / "definitions/metrics/custom").mkdir(parents=True)
+        (folder / "definitions/metrics/custom/c.yaml").write_text(METRICS)
+        (folder / "in").mkdir()
+        for name, channel, hours in (("v", "voice", 2), ("t", "text", 2), ("old", "text", 9)):
+            self.arrive(name, channel, hours, 7)
+
+    def arrive(self, name: str, channel: str, hours: int, score: int) -> None:
+        at = END - timedelta(hours=hours) + timedelta(minutes=score)
+        shared = {"conversation_id": name, "channel": channel, "occurred_at": at.isoformat()}
+        events = [
+            {**shared, "event_type": "call_intelligence.row", "data": {"score": score, "tier": {"name": "gold"}}},
+            {**shared, "event_type": "session.end", "data": {}},
+        ]
+        file = Path(self.settings.landing_url) / f"{name}{score}.ndjson"
+        file.write_text("\n".join(map(json.dumps, events)))
+
+    def policy(self, *conditions: str, active_from: str = "2026-03-12T08:00:00Z") -> None:
+        groups = ", ".join(f"{{all_of: [{condition}]}}" for condition in conditions)
+        text = f"policies: [{{name: some, metrics: [sc*], active_from: {active_from}, any_of: [{groups}]}}]"
+        (self.settings.definitions / "policies.yaml").write_text(text)
+
+    def run(self, how: Callable[..., object] = run_hour) -> dict[str, tuple[str, float | None]]:
+        catalog = current_catalog(self.settings)
+        assert not catalog.errors
+        window = Window.ending(END, 24)
+        where = window if how is run_hour else [window]
+        report = how(self.store, catalog, self.settings, where, keys=["score", "free"])
+        extracted: ExtractReport = report.extracts[0]  # type: ignore[attr-defined]
+        for outcome in extracted.outcomes:
+            assert outcome.eligible == sum(outcome.states.values()) == 3
+            assert outcome.key == "score" or outcome.states == {"ok": 3}
+        with self.store.read() as con:
+            rows = con.execute(
+                "SELECT entity_id, status, value_number FROM metric_values WHERE metric_key = 'score'"
+            ).fetchall()
+        return {name: (status, value) for name, status, value in rows}
+
+    def one(self, query: str) -> object:
+        with self.store.read() as con:
+            return con.execute(query).fetchall()[0][0]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+NA = ("not_applicable", None)
+
+
+def test_who_is_left_out_is_not_applicable_with_the_policys_name(project: Project) -> None:
+    project.policy(VOICE)
+    # `old` ended before the policy became active.
+    assert project.run() == {"v": ("ok", 7), "t": NA, "old": ("ok", 7)}
+    why = "SELECT error FROM metric_values WHERE entity_id = 't' AND metric_key = 'score'"
+    assert project.one(why) == "left out by policy some"
+    periods = "FROM current_periods WHERE metric_key = 'score' AND granularity = 'day' AND service_id IS NULL"
+    assert project.one(f"SELECT (eligible_count, event_count, not_applicable_count, coverage) {periods}") == (
+        3,
+        2,
+        1,
+        1,
+    )
+
+
+def test_a_changed_policy_recomputes_nothing_until_a_backfill(project: Project) -> None:
+    project.policy(VOICE)
+    project.run()
+    project.policy(VOICE, TEXT)
+    assert project.run()["t"] == NA
+    assert project.run(backfill)["t"] == ("ok", 7)
+    # One that leaves out what has a value deletes nothing, and pays for nothing again.
+    project.policy(TEXT)
+    computed = "SELECT computed_at FROM metric_values WHERE entity_id = 'v' AND metric_key = 'score'"
+    before = project.one(computed)
+    for how in (run_hour, backfill):
+        assert project.run(how)["v"] == ("ok", 7)
+    assert project.one(computed) == before
+    # Not even where the conversation has grown: the value of earlier content stays until it is in again.
+    project.arrive("v", "voice", 2, 9)
+    assert project.run()["v"] == ("ok", 7)
+    (project.settings.definitions / "policies.yaml").unlink()
+    assert project.run()["v"] == ("ok", 9)
+
+
+def test_without_its_policy_a_metric_runs_on_everything_again(project: Project) -> None:
+    project.policy("{property: tier.name, operator: EQUALS, value: silver}", active_from="2026-01-01T00:00:00Z")
+    assert project.run() == {"v": NA, "t": NA, "old": NA}
+    (project.settings.definitions / "policies.yaml").write_text("policies: []")
+    assert project.run() == {"v": NA, "t": NA, "old": NA}
+    assert project.run(backfill) == {"v": ("ok", 7), "t": ("ok", 7), "old": ("ok", 7)}
