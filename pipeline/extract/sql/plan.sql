@@ -1,5 +1,5 @@
 -- For each conversation and each metric of `batch`: the state that is known before anything is extracted, or null.
--- `gate_verdict` holds what gates, filters and policies keep out; what a policy left out is decided anew by a backfill.
+-- `gate_verdict` holds what gates, filters and policies keep out. A backfill decides anew what a policy left out.
 INSERT INTO work BY NAME
 WITH candidate AS (
     SELECT
