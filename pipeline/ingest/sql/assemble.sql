@@ -8,6 +8,7 @@ INSERT INTO conversations BY NAME
 WITH described AS (
     SELECT
         conversation_id,
+        min(ingested_at) AS first_arrival_at,
         max(ingested_at) AS last_arrival_at,
         first(service_id ORDER BY place) FILTER (service_id IS NOT NULL) AS service_id,
         first(run_id ORDER BY place) FILTER (run_id IS NOT NULL) AS run_id,
@@ -34,6 +35,7 @@ SELECT
         WHEN has_ended THEN ended_at
         ELSE ended_at + to_minutes($settle_minutes)
     END AS settled_at,
+    first_arrival_at,
     last_arrival_at,
     channel,
     direction,
