@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from math import gcd
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -54,6 +55,11 @@ def joined(spans: Iterable[Span]) -> list[Span]:
         else:
             result.append((start, end))
     return result
+
+
+def seconds_between(spans: Iterable[Span]) -> int:
+    """The longest time, at most an hour, of which every span starts and ends at a whole multiple."""
+    return gcd(3600, *(int(instant.timestamp()) for span in spans for instant in span))
 
 
 def register_spans(con: duckdb.DuckDBPyConnection, name: str, spans: Sequence[Span]) -> None:

@@ -45,11 +45,15 @@ def register_ranks(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _binomial_quantile(probability: float, n: pa.Array, share: pa.Array) -> pa.Array:
+    """Smallest number of successes with at least this cumulative probability, as scipy.stats.binom.ppf finds it."""
     if not len(n):
-        return n  # most catalogs have no percentile, and scipy.stats takes seconds to import
-    from scipy.stats import binom
+        return n  # most catalogs have no percentile
+    from scipy.special import bdtr, bdtrik  # scipy.stats takes seconds to import
 
-    return pa.array(binom.ppf(probability, n, share), pa.float64()).cast(pa.int64())
+    upper = pc.ceil(pa.array(bdtrik(probability, n, share), pa.float64()))
+    lower = pc.max_element_wise(pc.subtract(upper, 1.0), 0.0)
+    enough = pc.greater_equal(pa.array(bdtr(lower, n, share), pa.float64()), probability)
+    return pc.if_else(enough, lower, upper).cast(pa.int64())
 
 
 def _numbers(con: duckdb.DuckDBPyConnection, query: str) -> pa.Array:

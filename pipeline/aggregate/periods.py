@@ -9,16 +9,27 @@ from datetime import UTC, datetime
 import duckdb
 import pyarrow as pa
 
-from pipeline.aggregate.calendar import joined, local_day_of, local_days, register_spans
+from pipeline.aggregate.calendar import Span, joined, local_day_of, local_days, register_spans, seconds_between
 from pipeline.aggregate.intervals import register_ranks, register_student
 from pipeline.aggregate.plan import Plans
-from pipeline.catalog.catalog import Catalog
+from pipeline.catalog.catalog import Catalog, Metric
 from pipeline.errors import LedgerError
 from pipeline.extract.events import create_event_values
 from pipeline.settings import Settings
 from pipeline.store import Store, load_sql, run_script
 
 SQL = "pipeline.aggregate.sql"
+
+
+_READS = pa.schema(
+    [
+        ("metric_key", pa.string()),
+        ("definition_version", pa.string()),
+        ("read_key", pa.string()),
+        ("read_version", pa.string()),
+        ("has_rows", pa.bool_()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -103,13 +114,12 @@ def aggregate(
     Raises:
         LedgerError: a period's eligible values are not the sum of its states; nothing is written.
     """
-    with store.transaction() as con:
+    with store.transaction("values") as con:
         run_script(con, load_sql(SQL, "macros"))
         plans = _take_stale(con, store.workspace_id, catalog, settings, keys)
         if not plans.plans:
             return AggregateReport(unknown=tuple(plans.unknown))
         _enter_values(con, plans, settings)
-        run_script(con, load_sql(SQL, "parts"))
         run_script(con, load_sql(SQL, "merge"))
         register_ranks(con)
         run_script(con, load_sql(SQL, "holistic"))
@@ -132,42 +142,71 @@ def _take_stale(
             "definition_version": metric.version,
             "read_key": read,
             "read_version": catalog.by_key[read].version,
+            "has_rows": _has_rows(con, workspace_id, metric),
         }
         for metric in catalog.active
         for read in {metric.definition.ratio_numerator_metric, metric.definition.ratio_denominator_metric}
         if metric.definition.aggregation == "ratio" and read in catalog.by_key
     ]
-    names = ("metric_key", "definition_version", "read_key", "read_version")
-    con.register("reads", pa.Table.from_pylist(reads, pa.schema([(name, pa.string()) for name in names])))
+    con.register("reads", pa.Table.from_pylist(reads, _READS))
+    zones = con.execute("SELECT timezone FROM period_zones WHERE workspace_id = ?", [workspace_id]).fetchall()
+    same_zone = zones == [(settings.timezone,)]
+    register_spans(con, "foreign_days", [] if same_zone else _foreign_days(con, workspace_id, settings))
+    run_script(con, load_sql(SQL, "stale"), {"workspace_id": workspace_id, "keys": keys and list(keys)})
+
+    plans = Plans(con, workspace_id, catalog)
+    plans.add_all(con.execute("SELECT DISTINCT metric_key, definition_version FROM taken ORDER BY ALL").fetchall())
+    plans.register()
+    if not same_zone and keys is None and not plans.unknown:  # this transaction deals with every foreign day
+        con.execute("DELETE FROM period_zones WHERE workspace_id = ?", [workspace_id])
+        con.execute("INSERT INTO period_zones VALUES (?, ?)", [workspace_id, settings.timezone])
+    return plans
+
+
+def _has_rows(con: duckdb.DuckDBPyConnection, workspace_id: str, metric: Metric) -> bool:
+    query = "FROM metric_periods WHERE workspace_id = ? AND metric_key = ? AND definition_version = ? LIMIT 1"
+    return bool(con.execute(query, [workspace_id, metric.key, metric.version]).fetchall())
+
+
+def _foreign_days(con: duckdb.DuckDBPyConnection, workspace_id: str, settings: Settings) -> list[Span]:
+    """Days of period rows that the workspace's zone does not have."""
     spans = con.execute(
         "SELECT DISTINCT period_start, period_end FROM metric_periods"
         " WHERE workspace_id = ? AND granularity = 'day' AND superseded_at IS NULL",
         [workspace_id],
     ).fetchall()
     days = [(start.astimezone(UTC), end.astimezone(UTC)) for start, end in spans]
-    register_spans(con, "foreign_days", [day for day in days if local_day_of(day[0], settings.zone) != day])
-    run_script(con, load_sql(SQL, "stale"), {"workspace_id": workspace_id, "keys": keys and list(keys)})
-
-    plans = Plans(con, workspace_id, catalog)
-    plans.add_all(con.execute("SELECT DISTINCT metric_key, definition_version FROM taken ORDER BY ALL").fetchall())
-    plans.register()
-    return plans
+    return [day for day in days if local_day_of(day[0], settings.zone) != day]
 
 
 def _enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, settings: Settings) -> None:
-    """Create `slices`, `places`, `touched`, and `entered` with the values of the touched periods."""
+    """Create `slices`, `places`, `touched`, and count the values of the touched periods."""
     hours = _instants(con, "SELECT DISTINCT hour FROM taken SEMI JOIN plan USING (metric_key, definition_version)")
     days = local_days(hours, settings.zone)
     register_spans(con, "days", days)
     run_script(con, load_sql(SQL, "scope"))
 
-    workspace = {"workspace_id": plans.workspace_id}
-    run_script(con, load_sql(SQL, "event_observed_table"))
+    run_script(
+        con,
+        "SET VARIABLE workspace_id = $workspace_id; SET VARIABLE tick = $tick",
+        {"workspace_id": plans.workspace_id, "tick": seconds_between(days) * 1_000_000},
+    )
+    for script in ("tables", "entered"):
+        run_script(con, load_sql(SQL, script))
+    spans = joined(days)  # an event of last year must not have the whole year read
     for metrics in plans.event_batches():
         create_event_values(con, metrics)
-        for since, until in joined(days):  # an event of last year must not have the whole year read
-            run_script(con, load_sql(SQL, "event_observed"), {**workspace, "since": since, "until": until})
-    run_script(con, load_sql(SQL, "entered"), {**workspace, "since": days[0][0], "until": days[-1][1]})
+        _for_each(con, spans, ["event_observed"])
+    _for_each(con, spans, plans.scripts)
+    run_script(con, load_sql(SQL, "parts"))
+
+
+def _for_each(con: duckdb.DuckDBPyConnection, spans: Sequence[Span], scripts: Sequence[str]) -> None:
+    for since, until in spans:
+        parameters = {"since": since, "until": until}
+        run_script(con, "SET VARIABLE since = $since; SET VARIABLE until = $until", parameters)
+        for script in scripts:
+            run_script(con, load_sql(SQL, script))
 
 
 def _instants(con: duckdb.DuckDBPyConnection, query: str) -> list[datetime]:

@@ -29,6 +29,7 @@ _SCHEMA = pa.schema(
         ("selection", pa.string()),
         ("reads", pa.string()),
         ("quantile", pa.float64()),
+        ("needs_numbers", pa.bool_()),
         ("numerator_event", pa.string()),
         ("denominator_event", pa.string()),
         ("numerator_id", pa.int32()),
@@ -49,6 +50,7 @@ class Plan:
             conversation, which enters when both are `ok`, since a numerator that failed is not a zero;
             `separate_values`: the same when a side has values for events, so that there is nothing to pair.
         quantile: of a percentile.
+        needs_numbers: whether its periods are made of the numbers one by one, and not of their sums.
         numerator_id: plan of the metric that is summed above the line, with `denominator_id` below it.
     """
 
@@ -61,6 +63,7 @@ class Plan:
     selection: str
     reads: Reads
     quantile: float | None
+    needs_numbers: bool
     numerator_event: str | None
     denominator_event: str | None
     numerator_id: int | None
@@ -103,9 +106,22 @@ class Plans:
                 batch[metric.key] = metric
         return [list(batch.values()) for batch in batches]
 
+    @property
+    def scripts(self) -> list[str]:
+        """What has to be run about each span of values, in order."""
+        kinds = {plan.reads for plan in self.plans}
+        return [
+            *(["ratios"] if kinds - {"values", "event_values"} else []),
+            "counted",
+            *(["category_counted"] if any(plan.metric_type == "categorical" for plan in self.plans) else []),
+            *(["asked_number"] if any(plan.needs_numbers for plan in self.plans) else []),
+        ]
+
     def register(self) -> None:
         """Make the plans readable on the connection as `plan`."""
-        self.con.register("plan", pa.Table.from_pylist([asdict(plan) for plan in self.plans], schema=_SCHEMA))
+        self.con.register("plan_rows", pa.Table.from_pylist([asdict(plan) for plan in self.plans], schema=_SCHEMA))
+        self.con.execute("CREATE OR REPLACE TEMP TABLE plan AS FROM plan_rows")
+        self.con.unregister("plan_rows")
 
     def _find(self, key: str, version: str | None) -> Metric | None:
         """The metric version in the catalog, else as it was stored; without a version the current or newest one."""
@@ -156,6 +172,7 @@ class Plans:
                 selection=_selection(definition),
                 reads=_reads(definition, read),
                 quantile=QUANTILES.get(definition.aggregation),
+                needs_numbers=definition.aggregation in (*QUANTILES, "count_distinct"),
                 numerator_event=definition.ratio_numerator_event,
                 denominator_event=definition.ratio_denominator_event,
                 numerator_id=ids[0],

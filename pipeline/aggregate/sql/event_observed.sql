@@ -14,4 +14,6 @@ SELECT
     END AS labels
 FROM event_value AS e
 JOIN plan USING (metric_key, definition_version)
-WHERE e.workspace_id = $workspace_id AND e.observed_at >= $since AND e.observed_at < $until;
+WHERE e.workspace_id = getvariable('workspace_id')
+    AND e.observed_at >= getvariable('since')
+    AND e.observed_at < getvariable('until');

@@ -1,19 +1,17 @@
 -- Aggregates that need every value at once: percentiles and distinct numbers, over just the metrics that ask for them.
--- Takes `entered`, `places` and `ranks` (n, quantile, low_rank, high_rank).
+-- Takes `asked_number`, `places` and `ranks` (n, quantile, low_rank, high_rank).
 
 CREATE OR REPLACE TEMP TABLE holistic AS
 WITH asking AS (
     SELECT
-        e.plan_id,
-        e.traffic,
-        unnest(CASE WHEN e.service_id IS NULL THEN [NULL] ELSE [e.service_id, NULL] END) AS service_id,
+        places.plan_id,
+        a.traffic,
+        unnest(services_of(a.service_id)) AS service_id,
         places.granularity,
         places.period_start,
-        e.number
-    FROM entered AS e
-    SEMI JOIN (FROM plan WHERE quantile IS NOT NULL OR aggregation = 'count_distinct') USING (plan_id)
+        a.number
+    FROM slice_of_tick('asked_number') AS a
     JOIN places USING (slice_id)
-    WHERE e.number IS NOT NULL
 ),
 
 sorted AS (

@@ -1,53 +1,46 @@
--- Values -> mergeable parts of each slice, for each service and (service_id NULL) for all of them. Takes `entered`.
+-- What was counted -> mergeable parts of each slice, for each service and (service_id NULL) for all of them.
+CREATE OR REPLACE TEMP MACRO slice_of_tick(ticks) AS TABLE
+SELECT slices.slice_id, t.* EXCLUDE (plan_id, tick)
+FROM query_table(ticks) AS t
+JOIN slices ON slices.plan_id = t.plan_id
+    AND slices.hour_number = floor(t.tick * getvariable('tick') / 3_600_000_000)::BIGINT
+    AND slices.since_us <= t.tick * getvariable('tick')
+    AND slices.until_us > t.tick * getvariable('tick');
+
+CREATE OR REPLACE TEMP MACRO services_of(service_id) AS
+    CASE WHEN service_id IS NULL THEN [NULL] ELSE [service_id, NULL] END;
 
 CREATE OR REPLACE TEMP TABLE parts AS
 SELECT
     slice_id,
     traffic,
-    service_id,
-    count(*) AS eligible_count,
-    count_if(status = 'ok') AS event_count,
-    count_if(status = 'not_applicable') AS not_applicable_count,
-    count_if(status = 'abstained') AS abstained_count,
-    count_if(status = 'missing') AS missing_count,
-    count_if(status = 'out_of_range') AS out_of_range_count,
-    count_if(status = 'unknown_category') AS unknown_category_count,
-    count_if(status = 'wrong_type') AS wrong_type_count,
-    count_if(status = 'parse_error') AS parse_error_count,
-    count_if(status = 'error') AS error_count,
-    count_if(status = 'not_sampled') AS not_sampled_count,
-    count_if(status = 'over_cap') AS over_cap_count,
-    count_if(status = 'over_budget') AS over_budget_count,
-    count_if(status = 'no_model') AS no_model_count,
-    count_if(status = 'pending') AS pending_count,
-    sum(confidence) FILTER (WHERE status = 'ok') AS confidence_sum,
-    count(confidence) FILTER (WHERE status = 'ok') AS confidence_count,
-    finite(sum(number)) AS value_sum,
-    -- DuckDB stops with an error where a square leaves the range of a double; beyond 1e150 there is no sum of squares.
-    CASE WHEN max(abs(number)) < 1e150
-        THEN var_pop(number) FILTER (WHERE abs(number) < 1e150) * count(number)
-    END AS value_sum_squares,
-    min(number) AS value_min,
-    max(number) AS value_max,
-    CASE WHEN bool_or(is_true IS NOT NULL) THEN count_if(is_true) END AS true_count,
-    finite(sum(numerator)) AS numerator,
-    finite(sum(denominator)) AS denominator
-FROM entered
-GROUP BY GROUPING SETS ((slice_id, traffic, service_id), (slice_id, traffic))
-HAVING NOT (grouping(service_id) = 0 AND service_id IS NULL);
+    unnest(services_of(service_id)) AS service_id,
+    value_count AS eligible_count,
+    CASE WHEN status = 'ok' THEN value_count ELSE 0 END AS event_count,
+    CASE WHEN status = 'not_applicable' THEN value_count ELSE 0 END AS not_applicable_count,
+    CASE WHEN status = 'abstained' THEN value_count ELSE 0 END AS abstained_count,
+    CASE WHEN status = 'missing' THEN value_count ELSE 0 END AS missing_count,
+    CASE WHEN status = 'out_of_range' THEN value_count ELSE 0 END AS out_of_range_count,
+    CASE WHEN status = 'unknown_category' THEN value_count ELSE 0 END AS unknown_category_count,
+    CASE WHEN status = 'wrong_type' THEN value_count ELSE 0 END AS wrong_type_count,
+    CASE WHEN status = 'parse_error' THEN value_count ELSE 0 END AS parse_error_count,
+    CASE WHEN status = 'error' THEN value_count ELSE 0 END AS error_count,
+    CASE WHEN status = 'not_sampled' THEN value_count ELSE 0 END AS not_sampled_count,
+    CASE WHEN status = 'over_cap' THEN value_count ELSE 0 END AS over_cap_count,
+    CASE WHEN status = 'over_budget' THEN value_count ELSE 0 END AS over_budget_count,
+    CASE WHEN status = 'no_model' THEN value_count ELSE 0 END AS no_model_count,
+    CASE WHEN status = 'pending' THEN value_count ELSE 0 END AS pending_count,
+    CASE WHEN status = 'ok' THEN confidence_sum END AS confidence_sum,
+    CASE WHEN status = 'ok' THEN confidence_count END AS confidence_count,
+    value_sum,
+    value_sum_squares,
+    value_min,
+    value_max,
+    true_count,
+    numerator,
+    denominator
+FROM slice_of_tick('counted');
 
 CREATE OR REPLACE TEMP TABLE category_parts AS
-WITH labelled AS (
-    SELECT slice_id, traffic, service_id, confidence, unnest(labels) AS category FROM entered
-)
-SELECT
-    slice_id,
-    traffic,
-    service_id,
-    category,
-    count(*) AS true_count,
-    sum(confidence) AS confidence_sum,
-    count(confidence) AS confidence_count
-FROM labelled
-GROUP BY GROUPING SETS ((slice_id, traffic, service_id, category), (slice_id, traffic, category))
-HAVING NOT (grouping(service_id) = 0 AND service_id IS NULL);
+SELECT * REPLACE (unnest(services_of(service_id)) AS service_id)
+FROM slice_of_tick('category_counted');

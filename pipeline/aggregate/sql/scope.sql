@@ -23,8 +23,8 @@ SELECT
     plan_id,
     hour,
     epoch_us(hour) // 3_600_000_000 AS hour_number,
-    greatest(hour, day_start) AS since,
-    least(hour + INTERVAL 1 HOUR, day_end) AS until,
+    epoch_us(greatest(hour, day_start)) AS since_us,
+    epoch_us(least(hour + INTERVAL 1 HOUR, day_end)) AS until_us,
     day_start,
     day_end
 FROM hours;
