@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
 
 from pipeline.cli.console import emit, emit_table
-from pipeline.ingest.explain import EventOutcome, Explanation, RefusedOutcome, RuleOutcome
+from pipeline.ingest.explain import EventOutcome, Explanation, RuleOutcome
 
 _WIDE = 70
 """Characters of a value; transcripts are long."""
 _REASONS = 3
+_NUMBER = re.compile(r"\[\d+\]")
 
 
 def show_explanation(found: Explanation) -> None:
@@ -25,15 +27,14 @@ def show_explanation(found: Explanation) -> None:
     shown: set[str] = set()
     for event, count in _examples(found.events):
         _show_event(event, count, shown)
-    places: list[EventOutcome | RefusedOutcome] = [*found.refused, *found.events]
-    refused = [(item.place, item.reason, item.detail) for item in places if item.reason]
+    refused = _refused(found)
     if refused:
-        emit_table(["place", "reason", "why"], refused, title="\nWould be refused")
+        emit_table(["items", "the first", "reason", "why", "item"], refused, title="\nWould be refused")
     if found.unread:
         leaves = [(leaf.path, f"{leaf.count:,} of {leaf.total:,}", _cell(leaf.example)) for leaf in found.unread]
         emit_table(["path", "not read", "for example"], leaves, title="\nNothing reads")
     stored = sum(event.reason is None for event in found.events)
-    emit(f"\nWould be stored: {stored:,}; refused: {len(refused):,}. Nothing was written.")
+    emit(f"\nWould be stored: {stored:,}; refused: {sum(row[0] for row in refused):,}. Nothing was written.")
 
 
 def _show_event(event: EventOutcome, count: int, shown: set[str]) -> None:
@@ -45,6 +46,16 @@ def _show_event(event: EventOutcome, count: int, shown: set[str]) -> None:
     emit_table(["field", "value", "from", "line"], new, title=title)
     if len(new) < len(rows):
         emit(f"and {', '.join(row[0] for row in rows if row not in new)} as above")
+
+
+def _refused(found: Explanation) -> list[tuple[int, str, str, str, str | None]]:
+    """One row for what is refused for the same reason at the same path, whatever the number of the item."""
+    items = [(item.place, item.reason, item.detail, _cell(item.item)) for item in found.refused]
+    events = [(event.place, event.reason, event.detail or "", None) for event in found.events if event.reason]
+    groups: dict[tuple[str, str, str], list[tuple[str, str, str, str | None]]] = {}
+    for place, reason, detail, item in (*items, *events):
+        groups.setdefault((_NUMBER.sub("[*]", place), reason, detail), []).append((place, reason, detail, item))
+    return [(len(group), *group[0]) for group in groups.values()]
 
 
 def _label(rule: RuleOutcome) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -64,7 +64,7 @@ class EventOutcome:
         place: of the item in the record.
         rule: that made it, by its place in the mapping; None for a canonical record.
         line: of the rule.
-        fields: those that have a value, and an unknown `occurred_at`.
+        fields: those that have a value, and an `occurred_at` that is said to be unknown.
         reason: why it would be refused, with `detail`; None when it would be stored.
     """
 
@@ -99,11 +99,12 @@ class RuleOutcome:
 
 @dataclass(frozen=True)
 class RefusedOutcome:
-    """An item of which no event was made, where it stands and why."""
+    """An item of which no event was made, where it stands and why, and its beginning."""
 
     place: str
     reason: str
     detail: str
+    item: str
 
 
 @dataclass
@@ -195,8 +196,10 @@ def _canonical(file: SourceFile, document: Document, settings: Settings) -> Expl
     outcome = Explanation(file.url, document.place, CANONICAL)
     origins = {name: f"$.{name}" for name in document.value}
     for staged in _staged([found for found in records if isinstance(found, Canonical)], settings):
-        fields = [FieldOutcome(name, found, origins.get(name.partition(".")[0]), None) for name, found in _flat(staged)]
-        outcome.events.append(EventOutcome("$", None, None, tuple(fields), staged["reason"], staged["detail"]))
+        fields = _said(
+            FieldOutcome(name, found, origins.get(name.partition(".")[0]), None) for name, found in _flat(staged)
+        )
+        outcome.events.append(EventOutcome("$", None, None, fields, staged["reason"], staged["detail"]))
     outcome.refused = _refused(records, document.place)
     outcome.unread = unread(value)
     return outcome
@@ -219,7 +222,7 @@ def _mapped(file: SourceFile, document: Document, spec: SourceMapping, settings:
     attempts = [found for found in records if isinstance(found, Canonical) or found.reason == NOT_STORABLE]
     made = [(found, note) for found, note in zip(attempts, notes.emitted, strict=True) if isinstance(found, Canonical)]
     for (found, (rule, origins)), staged in zip(made, _staged([found for found, _ in made], settings), strict=True):
-        fields = tuple(_field(name, stored, origins, yaml) for name, stored in _flat(staged))
+        fields = _said(_field(name, stored, origins, yaml) for name, stored in _flat(staged))
         at, line = _below(found.place, document.place), yaml.line(rule.place)
         outcome.events.append(EventOutcome(at, dotted(rule.place), line, fields, staged["reason"], staged["detail"]))
     outcome.rules = [
@@ -229,7 +232,7 @@ def _mapped(file: SourceFile, document: Document, spec: SourceMapping, settings:
             makes=_makes(rule.spec),
             applied=rule.applied,
             events=sum(rule is maker for _, (maker, _) in made),
-            skipped=dict(rule.skipped),
+            skipped=dict(rule.skipped.most_common()),
         )
         for rule in rules
     ]
@@ -259,20 +262,27 @@ def _staged(records: Sequence[Canonical], settings: Settings) -> list[dict[str, 
 
 def _refused(records: Sequence[Canonical | Refusal], record: str) -> list[RefusedOutcome]:
     return [
-        RefusedOutcome(_below(found.place, record), found.reason, found.detail)
+        RefusedOutcome(_below(found.place, record), found.reason, found.detail, found.text)
         for found in records
         if isinstance(found, Refusal)
     ]
 
 
 def _flat(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Fields that have a value, those of `data` one by one; an unknown instant is one, too."""
+    """All fields, those of `data` one by one."""
     for name in FIELDS:
         if name == "data":
             data = orjson.loads(row["data"] or "{}")
             yield from ((f"data.{key}", value) for key, value in data.items()) if isinstance(data, dict) else ()
-        elif row[name] is not None or name == "occurred_at":
+        else:
             yield name, row[name]
+
+
+def _said(fields: Iterable[FieldOutcome]) -> tuple[FieldOutcome, ...]:
+    """Without those that nobody gave a value; an instant may be said to be unknown."""
+    return tuple(
+        field for field in fields if field.value is not None or (field.name == "occurred_at" and field.expression)
+    )
 
 
 def _field(name: str, value: Any, origins: dict[str, Source], yaml: Yaml) -> FieldOutcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipeline.catalog import load_catalog
 from pipeline.catalog.catalog import Catalog
 from pipeline.cli.app import run
 from pipeline.ingest.explain import FIELDS, EventOutcome, Explanation, explain
+from pipeline.settings import builtin_definitions
 
 RECORDS = {
     "tau2": ("tau2/text/gpt-4.1_airline_default.json.gz", 1),
@@ -181,6 +183,26 @@ def test_a_canonical_record_and_a_cloudevent(pipe: Any, explained: Any) -> None:
     assert found.source_key == "cloudevents"
     assert _fields(found.events[0])["event_id"] == "s#1"
     assert [leaf.path for leaf in found.unread] == ["$.specversion", "$.odd"]
+
+
+def test_the_walk_of_the_readme_shows_what_is_shown(pipe: Any, explained: Any, shared_data: Path) -> None:
+    text = (builtin_definitions() / "README.md").read_text(encoding="utf-8").partition("### Writing a mapping")[2]
+    blocks = re.findall(r"```yaml\n(key: mine\n.*?)```\n(.*?)Nothing was written", text, flags=re.DOTALL)
+    assert len(blocks) == 2
+    file = pipe.settings.definitions / "sources" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    for written, shown in blocks:
+        file.write_text(written)
+        pipe.catalog = load_catalog(pipe.settings)
+        found = explained(shared_data / "star" / "dialogues.tar.gz", 3, source="mine")
+        stored = sum(event.reason is None for event in found.events)
+        refused = len(found.refused) + len(found.events) - stored
+        assert f"Would be stored: {stored}; refused: {refused}. " in shown
+        for field in found.events[0].fields:
+            line = next((line for line in shown.splitlines() if line.startswith(f"{field.name} ")), None)
+            if line is not None:
+                assert line.split()[-1] == (str(field.line) if field.line else "default")
+        assert found.events[0].fields[0].value in shown  # the hash of all that the event says
 
 
 def test_two_events_of_one_id(pipe: Any, explained: Any) -> None:
