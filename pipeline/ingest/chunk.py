@@ -108,9 +108,9 @@ class Chunk:
         self.readings[reading.file_id] = reading
         count = len(lines.texts)
         prefix = "line " if lines.member is None else f"member {lines.member}: line "
-        numbers = pa.array(range(lines.first, lines.first + count))
+        numbers = pa.arange(lines.first, lines.first + count)
         self._add_piece(
-            pa.array(range(self.count, self.count + count)),
+            pa.arange(self.count, self.count + count),
             pa.repeat(reading.file_id, count),
             pa.repeat(CANONICAL, count),
             pc.binary_join_element_wise(prefix, numbers.cast(pa.string()), ""),
