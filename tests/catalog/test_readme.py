@@ -16,6 +16,9 @@ def test_the_examples_of_the_readme_load(settings: Settings) -> None:
     custom = settings.definitions / "metrics" / "custom"
     custom.mkdir(parents=True)
     (custom.parent / "overrides.yaml").write_text(overrides)
+    for name in ("policies", "checks"):
+        (block,) = (block for block in blocks if block.startswith(f"{name}:"))
+        (settings.definitions / f"{name}.yaml").write_text(block)
     for number, block in enumerate(examples):
         (custom / f"example_{number}.yaml").write_text(block)
     catalog = load_catalog(settings)
@@ -23,5 +26,6 @@ def test_the_examples_of_the_readme_load(settings: Settings) -> None:
     keys = {key for block in examples for key in re.findall(r"- key: (\w+)", block)}
     assert {metric.key for metric in catalog.metrics if metric.managed_by == "file"} == keys
     assert len(examples) == 5
+    assert (catalog.own_checks, len(catalog.policies)) == ({"quick_answers"}, 1)
     assert not catalog.get("silence_ratio").definition.active
     assert catalog.get("voice_judge_clarity").definition.active
