@@ -278,13 +278,11 @@ class BatchDesk:
 
 def _read(text: str, endpoint: ModelEndpoint, job: BatchJob) -> Iterator[Arrived]:
     """Answers in an output file; a line without one is left out."""
-    from openai.types.chat import ChatCompletion
-
     for line in text.splitlines():
         try:
             found = json.loads(line)
             form, _, request_hash = job.request_hashes[int(found["custom_id"])].partition(":")
-            completion = ChatCompletion.construct(**found["response"]["body"])
+            completion = found["response"]["body"]
             answer = received(completion, endpoint, form, 0, job.mode, 0.0, endpoint.batch_discount)  # type: ignore[arg-type]
         except (ValueError, KeyError, TypeError, IndexError, FaultError):
             continue

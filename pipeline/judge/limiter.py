@@ -1,8 +1,10 @@
 """How many requests an endpoint is sent at once, found out from what it bears.
 
-Additive increase, multiplicative decrease: the limit doubles with each round of answers until the first refusal, then
-grows by one a round and shrinks to seven tenths at a refusal, once for all requests that were under way. `Retry-After`
-pauses the endpoint. Requests and tokens per minute are token buckets of a tenth of a minute.
+The limit doubles with each round of answers until the server refuses too many. It shrinks to eight tenths whenever that
+happens, once for all requests that were under way, and then grows by three percent a round, at least by one. A refusal
+now and then is no sign of too many: some servers refuse at random, and a limit that shrank for each of them would end
+near ten, whatever the server bears. `Retry-After` pauses the endpoint. Requests and tokens per minute are token buckets
+of a tenth of a minute.
 
 No request is hedged: a time-out and a second try are nearly as fast, and a hedge is paid for twice.
 """
@@ -18,8 +20,12 @@ from dataclasses import dataclass
 
 from pipeline.settings_models import ModelEndpoint
 
-START = 32
-DECREASE = 0.7
+START = 64
+DECREASE = 0.8
+INCREASE = 0.03
+TOLERATED = 0.1
+"""Share of the latest requests that may be refused before the limit shrinks."""
+_LATEST = 100  # requests that the share is taken over at least; else those of one round
 _MIN_PAUSE = 0.05
 _BURST_MINUTES = 0.1
 
@@ -58,6 +64,7 @@ class Limiter:
         self.limit = float(min(START, self.most))
         self.in_flight = 0
         self._growing_fast = True
+        self._refused = 0.0  # share of the latest requests, older ones counting less and less
         self._decreased_at = 0.0
         self._paused_until = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -81,15 +88,20 @@ class Limiter:
 
     def succeeded(self) -> None:
         """An answer came: let more through, if the limit is what holds them back."""
+        self._refused -= self._refused / max(self.limit, _LATEST)
         if self.in_flight < self.limit * 0.8:
             return
-        self.limit = min(self.limit + (1.0 if self._growing_fast else 1.0 / self.limit), float(self.most))
+        self.limit = min(
+            self.limit + (1.0 if self._growing_fast else max(1.0 / self.limit, INCREASE)), float(self.most)
+        )
         self._wake()
 
     def throttled(self, taken_at: float, retry_after: float | None = None) -> None:
-        """The server refused or failed under load: let fewer through."""
+        """The server refused or failed under load: let fewer through, if it does so often."""
         now = time.monotonic()
-        if taken_at >= self._decreased_at:  # requests sent before the last decrease say nothing about it
+        self._refused += (1.0 - self._refused) / max(self.limit, _LATEST)
+        # Requests sent before the last decrease say nothing about it.
+        if self._refused > TOLERATED and taken_at >= self._decreased_at:
             self.limit = max(self.limit * DECREASE, 1.0)
             self._growing_fast = False
             self._decreased_at = now

@@ -104,7 +104,7 @@ def query_for_each(run: Run) -> Answer:
 def path_for_each(run: Run) -> Answer:
     """jsonpath-ng in Python, each path compiled once, each document parsed for each path as a library user would."""
     import orjson
-    from jsonpath_ng.ext import parse
+    from jsonpath_ng.ext.parser import parse
 
     wanted = min(_NAIVE_DOCUMENTS, run.scaled(1_000_000))
     run.share = wanted / run.scaled(1_000_000)
