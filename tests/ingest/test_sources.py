@@ -25,8 +25,12 @@ def test_each_source_takes_the_folder_of_its_key_and_nobody_elses(
     folders = {f"landing/{key}/a.json": key for key in shipped_sources.sources.keys() - DATA_SETS}
     for path in (*folders, *VENDORS_OWN_PATHS):
         pipe.write(path, {})
-    taken = {str(Path(file.url).relative_to(pipe.folder)): file.source_key for file in pipe.ingest().files}
+    report = pipe.ingest()
+    taken = {str(Path(file.url).relative_to(pipe.folder)): file.source_key for file in report.files}
     assert taken == {**folders, **VENDORS_OWN_PATHS}
+    # What has none of a source's shapes is refused, and no event of no conversation.
+    assert (report.event_count, report.rejected_count) == (0, len(taken))
+    assert {reason for _, reason in pipe.rejected()} == {"no_rule"}
 
 
 def test_a_folder_above_that_has_the_name_of_a_vendor_claims_nothing(
