@@ -109,12 +109,17 @@ def _speak(
             gap = data["audio_ttfb_ms"] = gap + rng.randrange(80, 260)
     elif voice and seen.turns and seen.turns[-1][1].get("interrupted"):
         gap = -rng.randrange(50, 250)  # the caller speaks over the agent
+        seen.overlap_ms -= gap
     elif voice:
         gap = rng.randrange(4_000, 9_000) if rng.random() < 0.05 else rng.randrange(250, 1_600)
     else:
         gap = min(200_000, round(rng.lognormvariate(9.6 if seen.channel == "webchat" else 10.4, 0.6)))
     at = clock + timedelta(milliseconds=gap)
     length = 0
+    if turn.role == "user":
+        sentiment = EMOTIONS[turn.mood][1]
+        label = "negative" if sentiment < 0 else "positive" if sentiment > 0.5 else "neutral"
+        data |= {"sentiment": sentiment, "sentiment_label": label}
     if voice and turn.role == "user":
         data["stt_confidence"] = round(rng.uniform(0.82, 0.99), 2)
     if voice:

@@ -25,6 +25,7 @@ class Observed:
     tools: list[tuple[Tool, int]] = field(default_factory=list)
     emotions: list[tuple[str, float, float]] = field(default_factory=list)
     shifts: int = 0
+    overlap_ms: int = 0  # both speak
 
     @property
     def barge_ins(self) -> int:
@@ -69,15 +70,22 @@ def summarise(rng: Random, seen: Observed) -> dict[str, Any]:
 
 
 def _conversation(seen: Observed) -> dict[str, Any]:
+    """Counted as definitions/call-intelligence.md says; a state that was left is never entered again."""
     states = [turn.state for turn, _ in seen.turns if turn.role == "agent"]
-    loops = sum(state == earlier for earlier, state in pairwise(states))
-    return {
-        "turn_count": len(seen.turns),
-        "states_visited_count": len(states) - loops,
-        "unique_states": len(set(states)),
-        "loop_count": loops,
-        "barge_in_count": seen.barge_ins,
-    }
+    said = [turn for turn, _ in seen.turns if turn.role in ("agent", "user")]
+    agent = [place for place, turn in enumerate(said) if turn.role == "agent"]
+    summary = {"turn_count": len(seen.turns)}
+    if states:
+        summary |= {
+            "states_visited_count": len(states) - sum(state == earlier for earlier, state in pairwise(states)),
+            "unique_states": len(set(states)),
+            "loop_count": sum(
+                said[a].state == said[b].state for a, b in pairwise(agent) if b - a > 1
+            ),  # the user spoke
+        }
+    if states and seen.channel == "voice":
+        summary["barge_in_count"] = seen.barge_ins
+    return summary
 
 
 def _latency(seen: Observed) -> dict[str, Any]:
@@ -92,7 +100,7 @@ def _latency(seen: Observed) -> dict[str, Any]:
         if agent:
             summary[f"avg_{name}"] = round(fmean(data[name] for data in agent), 1)
     if seen.channel == "voice" and seen.turns:
-        speech = sum(data["duration_ms"] for _, data in seen.turns) / 1000
+        speech = (sum(data["duration_ms"] for _, data in seen.turns) - seen.overlap_ms) / 1000
         summary["silence_ratio"] = round(max(0.0, 1 - speech / seen.duration_seconds), 3)
     return summary
 
@@ -158,7 +166,7 @@ def _quality(seen: Observed, latencies: dict[str, Any], tools: dict[str, Any], c
     slow: float = max(0.0, latencies.get("p95_audio_ttfb_ms", latencies.get("p95_engine_ms", 0.0)) - 1200) / 150
     penalty: float = min(18.0, slow)
     penalty += max(0.0, latencies.get("silence_ratio", 0.0) - 0.3) * 60
-    penalty += 3 * conversation["barge_in_count"] + 4 * conversation["loop_count"] + 9 * tools["failed"]
+    penalty += 3 * seen.barge_ins + 4 * conversation.get("loop_count", 0) + 9 * tools["failed"]
     penalty += 14 * seen.dialogue.escalated + 10 * seen.dialogue.frustrated
     return round(max(0.0, 100 - penalty), 1)
 

@@ -65,7 +65,7 @@ CALLS: dict[str, list[dict[str, Any]]] = {
     "repetition": text(at(0, "agent.turn", 1, text=PARTS["agent.turn"]), at(1, "agent.turn", 2, text=PARTS["again"]),
                        at(2, "agent.turn", 3, text="Okay."), at(3, "agent.turn", 4, text="Wait."),
                        at(4, "agent.turn", 5, text="okay"), at(5, "agent.turn", 6, text=PARTS["agent.turn"])),
-    "spikes": text(*(at(i, "agent.turn", i, text="x", audio_ttfb_ms=ms) for i, ms in enumerate([9, 14, 3000, 2999, 8]))),
+    "spikes": text(*(at(i, "agent.turn", i, text="x", audio_ttfb_ms=m) for i, m in enumerate([9, 14, 3000, 2999, 8]))),
     "tools": text(*TOOL, at(2, "tool.call", name="book", call_id="7"), at(2.5, "tool.result", call_id="7", error="a"),
                   at(3, "tool.call", name="find"), at(4, "tool.result", name="find", error=False, duration_ms=20)),
     "tools, outcome unknown": text(at(1, "tool.call", name="find"), at(1, "tool.result", name="find", result=[])),

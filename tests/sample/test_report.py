@@ -156,10 +156,12 @@ def test_late_files_restate_exactly_the_periods_that_they_touch(ran: Ran) -> Non
     scored = [row for row in rows if row.get("quality_score") is not None]
     hours = {floor_hour(datetime.fromisoformat(row["created_at"])) for row in scored}
     quality = [restated for restated in ran.summary.restated if restated.key == "sample_quality"]
-    assert {restated.period_start for restated in quality if restated.granularity == "hour"} == hours
+    found = {restated.period_start for restated in quality if restated.granularity == "hour"}
+    assert found
+    assert found <= hours  # a score that is the one derived until then restates nothing
     [day] = [restated for restated in quality if restated.granularity == "day"]
     assert day.period_start == DAY
-    assert day.count_after - day.count_before == len(scored)
+    assert day.count_after == day.count_before  # there was a derived score
     assert all(restated.revision == 2 for restated in quality)
     assert not [restated for restated in ran.summary.restated if restated.key == "sample_calls"]  # turns were known
 

@@ -112,9 +112,9 @@ SELECT
         'emotion_summary', known_of(emotion_summary),
         'risk_summary', risk_summary,
         'safety_summary', safety_summary,
-        'tool_summary', coalesce(
-            tool_summary, if(has_events, json_object('total_calls', 0, 'succeeded', 0, 'failed', 0), NULL)
-        ),
+        'tool_summary', coalesce(tool_summary, if(has_events, json_object(
+            'total_calls', 0, 'succeeded', 0, 'failed', 0, 'by_tool', [], 'sequence', []
+        ), NULL)),
         'operator_summary', known_of(json_object(
             -- While it goes on, nobody knows. Without the `false` a rate would have only the escalated in it.
             'escalated', if(is_escalated OR has_ended, is_escalated, NULL),
