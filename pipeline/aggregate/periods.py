@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipeline.aggregate.calendar import Span, joined, local_day_of, local_days, register_spans, seconds_between
 from pipeline.aggregate.intervals import register_ranks, register_student
 from pipeline.aggregate.plan import Plans
-from pipeline.catalog.catalog import Catalog, Metric
+from pipeline.catalog.catalog import Catalog
 from pipeline.errors import LedgerError
 from pipeline.extract.events import create_event_values
 from pipeline.settings import Settings
@@ -27,7 +27,6 @@ _READS = pa.schema(
         ("definition_version", pa.string()),
         ("read_key", pa.string()),
         ("read_version", pa.string()),
-        ("has_rows", pa.bool_()),
     ]
 )
 
@@ -142,7 +141,6 @@ def _take_stale(
             "definition_version": metric.version,
             "read_key": read,
             "read_version": catalog.by_key[read].version,
-            "has_rows": _has_rows(con, workspace_id, metric),
         }
         for metric in catalog.active
         for read in {metric.definition.ratio_numerator_metric, metric.definition.ratio_denominator_metric}
@@ -161,11 +159,6 @@ def _take_stale(
         con.execute("DELETE FROM period_zones WHERE workspace_id = ?", [workspace_id])
         con.execute("INSERT INTO period_zones VALUES (?, ?)", [workspace_id, settings.timezone])
     return plans
-
-
-def _has_rows(con: duckdb.DuckDBPyConnection, workspace_id: str, metric: Metric) -> bool:
-    query = "FROM metric_periods WHERE workspace_id = ? AND metric_key = ? AND definition_version = ? LIMIT 1"
-    return bool(con.execute(query, [workspace_id, metric.key, metric.version]).fetchall())
 
 
 def _foreign_days(con: duckdb.DuckDBPyConnection, workspace_id: str, settings: Settings) -> list[Span]:

@@ -1,5 +1,5 @@
--- Which hours of which metric versions to recompute. Takes `reads` (a ratio's metric_key and definition_version, the
--- version that it reads, and whether it has_rows) and `foreign_days` (spans of day rows that the workspace's zone does not have).
+-- Which hours of which metric versions to recompute. Takes `reads` (a ratio's metric_key and definition_version, and
+-- the version that it reads) and `foreign_days` (spans of day rows that the workspace's zone does not have).
 
 -- A ratio changes with the metrics that it reads.
 INSERT INTO stale_periods BY NAME
@@ -9,15 +9,17 @@ JOIN reads AS r ON s.metric_key = r.read_key AND s.definition_version = r.read_v
 WHERE s.workspace_id = $workspace_id;
 
 -- A ratio covers all that its metrics have, also from before it was defined or while it was inactive: every hour with
--- values has a period row. A ratio with rows that was in force when period rows were last written has them all.
+-- values has a period row. This is done once for each time that it comes into force.
+CREATE OR REPLACE TEMP TABLE in_force AS
+SELECT workspace_id, key AS metric_key, version AS definition_version, valid_from
+FROM metric_definitions
+WHERE workspace_id = $workspace_id AND valid_to IS NULL;
+
 CREATE OR REPLACE TEMP TABLE entering AS
 FROM reads
 ANTI JOIN (
-    FROM metric_definitions
-    WHERE workspace_id = $workspace_id
-        AND valid_to IS NULL
-        AND valid_from < (SELECT max(computed_at) FROM metric_periods)
-) AS d ON has_rows AND d.key = metric_key AND d.version = definition_version;
+    FROM in_force SEMI JOIN covered_ratios USING (workspace_id, metric_key, definition_version, valid_from)
+) USING (metric_key, definition_version);
 
 INSERT INTO stale_periods BY NAME
 SELECT DISTINCT p.workspace_id, r.metric_key, r.definition_version, p.period_start AS hour
@@ -33,6 +35,9 @@ ANTI JOIN metric_periods AS own
 WHERE p.workspace_id = $workspace_id
     AND p.granularity = 'hour'
     AND p.superseded_at IS NULL;
+
+INSERT INTO covered_ratios BY NAME
+FROM in_force SEMI JOIN entering USING (metric_key, definition_version);
 
 -- Likewise, the hour rows inside a day of another zone say what its new days hold.
 CREATE OR REPLACE TEMP TABLE foreign_periods AS

@@ -158,6 +158,12 @@ COMMENT ON TABLE period_zones IS 'The zone whose days the period rows hold; one 
 COMMENT ON COLUMN period_zones.workspace_id IS 'UUID of the workspace that the row belongs to.';
 COMMENT ON COLUMN period_zones.timezone IS 'IANA name of the zone.';
 
+COMMENT ON TABLE covered_ratios IS 'Ratios whose hours from before they came into force are aggregated or in stale_periods.';
+COMMENT ON COLUMN covered_ratios.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN covered_ratios.metric_key IS 'Key of the ratio.';
+COMMENT ON COLUMN covered_ratios.definition_version IS 'Its definition version; see metric_definitions.';
+COMMENT ON COLUMN covered_ratios.valid_from IS 'When that version came into force: metric_definitions.valid_from.';
+
 COMMENT ON TABLE extraction_runs IS 'The ledger: what each run did for each definition and window. eligible_count is the sum of the counts of states.';
 COMMENT ON COLUMN extraction_runs.workspace_id IS 'UUID of the workspace that the row belongs to.';
 COMMENT ON COLUMN extraction_runs.run_id IS 'The run.';
