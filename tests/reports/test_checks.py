@@ -16,6 +16,7 @@ from pipeline.catalog.checks import Check
 from pipeline.errors import NotFoundError, UserError
 from pipeline.hourly import run_hour
 from pipeline.reports.checks import CheckResult, Scope, evaluate_checks, select_checks
+from pipeline.sample import write_sample
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.window import Window
@@ -234,3 +235,17 @@ def test_checks_are_chosen_by_name_and_set(tmp_path: Path) -> None:
     (tmp_path / "definitions").mkdir()
     (tmp_path / "definitions" / "checks.yaml").write_text("checks: [{name: mine, metric: completed_rate}]")
     assert [check.name for check in select_checks(current_catalog(settings), [])] == ["mine"]
+
+
+def test_the_shipped_checks_say_something_about_the_sample(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, definitions=tmp_path / "definitions")
+    write_sample(tmp_path, end=END, conversations=120)
+    catalog, store = current_catalog(settings), Store(settings)
+    checks = list(catalog.checks.values())
+    keys = sorted({check.metric for check in checks})
+    run_hour(store, catalog, settings, Window.ending(END, 24), keys=keys)
+    with store.read() as con:
+        scope = Scope(None, END - timedelta(hours=24), END)
+        results = evaluate_checks(con, settings.workspace_id, catalog, checks, scope, NOW)
+    assert {result.name: (result.verdict, result.reason) for result in results if not result.passed} == {}
+    assert all(result.n > 0 for result in results)
