@@ -175,3 +175,50 @@ def test_judged_metrics_ask_nothing_where_what_they_need_is_absent(library: Any)
     report = library.run(keys=needy)
     assert {key: library.values(key) for key in needy} == {key: {"plain": "not_applicable"} for key in needy}
     assert sum(outcome.calls for outcome in report.outcomes) == 0
+
+
+def test_a_call_in_numbers(library: Any) -> None:
+    """Agent 0 to 2 s, caller 3 to 5 s, agent 6.5 to 10.5 s, caller 9.5 to 12.5 s, who is given way to."""
+    seconds = 1 / 60
+    library.add(
+        library.event("call", "session.start", 0, channel="voice"),
+        library.event("call", "agent.turn", 0, text="Good morning, how can I help?", duration_ms=2_000),
+        library.event("call", "user.turn", 3 * seconds, text="I want to book.", duration_ms=2_000),
+        library.event("call", "tool.call", 5.2 * seconds, name="find_slots", call_id="1"),
+        library.event("call", "tool.result", 6 * seconds, name="find_slots", call_id="1", succeeded=True,
+                      duration_ms=800),
+        library.event("call", "agent.turn", 6.5 * seconds, text="There is a place on Monday or", duration_ms=4_000,
+                      tokens_in=900, tokens_out=12, cost_usd=0.002, model="m"),
+        library.event("call", "user.turn", 9.5 * seconds, text="Monday is fine, thank you.", duration_ms=3_000),
+        library.event("call", "session.end", 20 * seconds, reason="completed"),
+    )  # fmt: skip
+    expected = {
+        "response_time": 1_500,
+        "p95_response_ms": 1_500,
+        "time_to_first_word": 0,
+        "longest_pause": 1.5,
+        "silence_duration": 20 - 10,
+        "talk_time": 11_000,
+        "word_count": 6 + 4 + 7 + 5,
+        "talk_to_listen_ratio": 6 / 5,
+        "talk_ratio": 6 / 11,
+        "overtalk_ratio": 1 / 10,
+        "agent_interruption_count": 0,
+        "interruption_count": 1,
+        "interruption_score": 5,
+        "first_interruption_time": 9.5,
+        "stop_time_after_interruption": 1_000,
+        "failed_barge_in_count": 0,
+        "speaking_rate": 13 / 6 * 60,
+        "repetition_count": 0,
+        "tool_latency": 800,
+        "conversation_cost": 0.002,
+        "tokens_in": 900,
+        "agent_containment": True,
+        "transfer_outcome": "not_applicable",
+    }
+    library.run(keys=[*expected, "tools_used"])
+    assert library.values("tools_used") == {"call": ["find_slots"]}
+    assert {key: library.values(key)["call"] for key in expected} == pytest.approx(expected)
+    assert library.below("response_time") == [("call", "agent", 0, "missing", None), ("call", "agent", 2, "ok", 1_500)]
+    assert library.below("word_count") == [("call", "agent", None, "ok", 13), ("call", "user", None, "ok", 9)]
