@@ -6,7 +6,22 @@ from importlib import import_module
 
 from pipeline.bench.stage import Stage
 
-STAGES = ("ingest", "static", "pattern", "aggregate", "hourly", "history", "restate", "fanout", "snapshot", "growth")
+STAGES = (
+    "ingest",
+    "static",
+    "pattern",
+    "aggregate",
+    "hourly",
+    "history",
+    "restate",
+    "fanout",
+    "rerun",
+    "cost",
+    "read",
+    "snapshot",
+    "growth",
+    "memory",
+)
 """Their names, in the order of the table; a module each."""
 
 
