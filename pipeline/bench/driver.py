@@ -67,7 +67,7 @@ def measure(stage: Stage, size: Size, *, on_step: OnStep, rounds: int | None = N
         finally:
             for worker in workers.values():
                 worker.close()
-    _compare(list(results.values()))
+    compare(list(results.values()))
     return StageResult(stage, size, results)
 
 
@@ -140,7 +140,7 @@ def _take(result: Result, ran: dict[str, Any]) -> None:
     result.answers.append(ran["answer"])
 
 
-def _compare(results: list[Result]) -> None:
+def compare(results: list[Result]) -> None:
     """Note of each whether all its runs agree with each other and with those of everyone before it."""
     known: dict[str, object] = {}
     for result in results:
