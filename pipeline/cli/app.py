@@ -29,6 +29,7 @@ from pipeline.cli import (
     remote,
     serve,
     status,
+    upkeep,
     work,
 )
 from pipeline.cli.console import BROKEN_PIPE, Warnings, complain, emit
@@ -42,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for module in (project, work, read, check, export, status, definitions, define, evaluate, serve, keys, bench):
+for module in (project, work, read, check, export, status, definitions, define, evaluate, serve, keys, upkeep, bench):
     module.register(app)
 
 

@@ -52,7 +52,7 @@ def evaluate_capped(run: RunContext, planned: Sequence[PlannedWork], *, dry_run:
         results = _results(evaluate, run, [item.work for item in items])
         share = (time.perf_counter() - started) / len(items)
         outcomes = [_finished(item.outcome, item.work, results[item.outcome.key], share) for item in items]
-        with run.store.transaction() as con:
+        with run.store.transaction("values") as con:
             write_skipped(con, run, [item.work for item in items], results)
             ledger.record(con, run, outcomes, results=results)
         yield from outcomes

@@ -56,7 +56,7 @@ def estimate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, Es
     found = {item.metric.key: Estimate() for item in work}
     for at in range(0, len(desk.order), CHUNK):
         asks = desk.plan(desk.order[at : at + CHUNK])
-        with run.store.write() as con:
+        with run.store.write("judge") as con:
             hashes = [request.hash for ask in asks for request in ask.all_requests]
             answers = look_up(con, run.store.workspace_id, hashes)
         settled = frozenset(key for key, stored in answers.items() if stored.settled)
@@ -115,7 +115,7 @@ class _Desk:
     def plan(self, conversation_ids: Sequence[str]) -> list[Ask]:
         """What to ask about some conversations."""
         models = self._run.settings.models
-        with self._run.store.write() as con:
+        with self._run.store.write("values") as con:
             rows = read_conversations(con, self._run.store.workspace_id, conversation_ids)
         return [
             ask
@@ -139,7 +139,7 @@ class _Desk:
                 rows += [_row(ask.metric, chosen, item) for item in judgements]
                 rows[-len(judgements)] |= _usage(whole)
         if rows:
-            with self._run.store.transaction() as con:
+            with self._run.store.transaction("values") as con:
                 write_values(con, self._run, rows)
         for key, conversation_id, state in states:
             self._tallies[key].states[conversation_id] = state

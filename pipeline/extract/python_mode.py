@@ -55,7 +55,7 @@ def _evaluate(run: RunContext, item: CappedWork) -> CappedResult:
                 part = chosen[at : at + CHUNK]
                 conversations = _read(run, [row["conversation_id"] for row in part])
                 rows = [_row(item, row, process, conversations[row["conversation_id"]]) for row in part]
-                with run.store.transaction() as con:
+                with run.store.transaction("values") as con:
                     write_values(con, run, rows)
                 states |= {row["entity_id"]: row["status"] for row in rows}
     except MetricStoreError as error:
@@ -66,7 +66,7 @@ def _evaluate(run: RunContext, item: CappedWork) -> CappedResult:
 def _read(run: RunContext, conversation_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     versions = [metric.version for metric in run.catalog.metrics]
     workspace_id = run.store.workspace_id
-    with run.store.write() as con:
+    with run.store.write("values") as con:
         conversations = read_conversations(con, workspace_id, conversation_ids)
         values = con.execute(
             load_sql(SQL, "other_values"),

@@ -88,10 +88,9 @@ class Loader:
         if not chunk.readings:
             return
         pieces = chunk.sealed()
-        with self._store.transaction() as con:
+        with self._store.transaction("events", prepare=lambda con: stage(con, pieces, self._settings)) as con:
             now = _ingested_at(con)
             parameters: dict[str, object] = {"workspace_id": self._store.workspace_id, "ingested_at": now}
-            stage(con, pieces, self._settings)
             con.register("incoming", pa.concat_tables(pieces))
             con.register("files", _files(chunk, now))
             run_script(con, load_sql(_SQL, "load"), parameters)

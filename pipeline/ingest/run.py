@@ -102,7 +102,7 @@ class _Run:
         self._files_total = files_total
         self._on_progress = on_progress
         self._loader = Loader(store, settings, self._committed)
-        with store.write() as con:
+        with store.write("events") as con:
             rows = con.execute(
                 "SELECT file_id, status, record_count, event_count, duplicate_count, rejected_count "
                 "FROM ingested_files WHERE workspace_id = ?",
@@ -155,7 +155,7 @@ class _Run:
     def finish(self) -> IngestReport:
         """Commit the last chunk and assemble."""
         self._loader.flush()
-        with self._store.write() as con:
+        with self._store.write("events") as con:
             self._report.conversation_count = assemble(con, self._settings)
         return self._report
 

@@ -47,7 +47,7 @@ class BatchJobs:
         names = (
             "job_id", "batch_id", "base_url", "model", "mode", "request_hashes", "usd", "run_id", "submitted_at"
         )  # fmt: skip
-        with self._store.write() as con:
+        with self._store.write("judge") as con:
             rows = con.execute(load_sql(SQL, "batch_jobs"), {"workspace_id": self._store.workspace_id}).fetchall()
         jobs = [BatchJob(**dict(zip(names, row, strict=True))) for row in rows]
         return [replace(job, request_hashes=tuple(job.request_hashes)) for job in jobs]
@@ -55,7 +55,7 @@ class BatchJobs:
     def keep(self, job: BatchJob) -> None:
         """Write a job's row."""
         row = {**asdict(job), "request_hashes": list(job.request_hashes)}
-        with self._store.transaction() as con:
+        with self._store.transaction("judge") as con:
             run_script(con, load_sql(SQL, "keep_batch_job"), {"workspace_id": self._store.workspace_id, **row})
 
     def finish(self, job: BatchJob, arrived: Sequence[Arrived], failure: str | None) -> None:

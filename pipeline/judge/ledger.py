@@ -112,7 +112,7 @@ class StoreLedger:
     def claim(self, requests: Sequence[Request]) -> Claim:
         """Look up answers and hold back money, in one short transaction."""
         hashes = list(dict.fromkeys(request.hash for request in requests))
-        with self._store.transaction() as con:
+        with self._store.transaction("judge") as con:
             answers = look_up(con, self._store.workspace_id, hashes)
             wanted = {
                 request.hash: request.most_usd
@@ -131,7 +131,7 @@ class StoreLedger:
         for request in done:
             self._held.pop(request.hash, None)
         rows = [self._row(item) for item in arrived]
-        with self._store.transaction() as con:
+        with self._store.transaction("judge") as con:
             if rows:
                 con.register("arrived", pa.Table.from_pylist(rows, schema=_ANSWERS))
                 con.execute("INSERT INTO judge_answers BY NAME FROM arrived")
@@ -141,14 +141,14 @@ class StoreLedger:
     def keep_new(self, arrived: Sequence[Arrived]) -> None:
         """Store the answers of a batch, those again that were stored already left out."""
         rows = [self._row(item) for item in arrived]
-        with self._store.transaction() as con:
+        with self._store.transaction("judge") as con:
             con.register("arrived", pa.Table.from_pylist(rows, schema=_ANSWERS))
             con.execute(load_sql(SQL, "keep_new"))
 
     def capability(self, endpoint: ModelEndpoint) -> Capability:
         """As last learned, unless that is long ago."""
         fresh = Capability(output_tokens=endpoint.max_output_tokens)
-        with self._store.write() as con:
+        with self._store.write("judge") as con:
             found = con.execute(
                 load_sql(SQL, "capability"), {**self._at(endpoint), "since": datetime.now(UTC) - FORGET_AFTER}
             ).fetchall()
@@ -173,14 +173,14 @@ class StoreLedger:
             "output_tokens": capability.output_tokens,
             "learned_at": datetime.now(UTC),
         }
-        with self._store.transaction() as con:
+        with self._store.transaction("judge") as con:
             run_script(con, load_sql(SQL, "learn"), {**self._at(endpoint), **learned})
 
     def close(self) -> None:
         """Free what is held back."""
         self._held.clear()
         if not self._budget.unlimited:
-            with self._store.transaction() as con:
+            with self._store.transaction("judge") as con:
                 self._reserve(con)
 
     def _affordable(self, con: duckdb.DuckDBPyConnection, wanted: Mapping[str, float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What runs by itself: the hourly run, and the daily pruning of old runs."""
+"""What runs by itself: the hourly run, and once a day the pruning of old runs and the upkeep of the store."""
 
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -7,9 +7,11 @@ from pathlib import Path
 import dagster as dg
 
 from pipeline.settings import Settings
+from pipeline.store import Store
 
 HOURLY_RUN = "hourly_run"
 PRUNE_RUNS = "prune_runs"
+MAINTAIN_STORE = "maintain_store"
 
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _MINUTE = 5
@@ -17,7 +19,7 @@ _MINUTE = 5
 
 
 def build_schedules(settings: Settings) -> dg.Definitions:
-    """Both schedules are on from the start: a store without the first has no numbers, without the second no disk.
+    """All schedules are on from the start: a store without the first has no numbers, without the others no disk.
 
     The hourly job names no metric: a run loads the definitions again, and computes those added since the server began.
     """
@@ -33,6 +35,9 @@ def build_schedules(settings: Settings) -> dg.Definitions:
             ),
             dg.ScheduleDefinition(
                 job=_prune_job(settings), cron_schedule="30 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+            ),
+            dg.ScheduleDefinition(
+                job=_upkeep_job(settings), cron_schedule="45 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
             ),
         ]
     )
@@ -52,6 +57,18 @@ def _prune_job(settings: Settings) -> dg.JobDefinition:
         prune()
 
     return prune_job
+
+
+def _upkeep_job(settings: Settings) -> dg.JobDefinition:
+    @dg.op
+    def maintain(context: dg.OpExecutionContext) -> None:
+        context.log.info("The store's data has %d bytes.", Store(settings).maintain())
+
+    @dg.job(name=MAINTAIN_STORE, description="Merge small files, and remove what neither runs nor readers need.")
+    def upkeep_job() -> None:
+        maintain()
+
+    return upkeep_job
 
 
 def prune_runs(instance: dg.DagsterInstance, before: datetime) -> int:

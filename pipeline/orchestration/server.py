@@ -45,8 +45,9 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
     """
     port = _free_port(host, port)
     prepare_dagster_home(settings)
-    with dg.DagsterInstance.get() as instance:
-        fail_abandoned_runs(instance)
+    if settings.catalog is None:  # else runs of other machines may be under way; Dagster watches over those
+        with dg.DagsterInstance.get() as instance:
+            fail_abandoned_runs(instance)
     group = subprocess.Popen(  # noqa: S603 - every argument is ours
         _command(host, port),
         env=os.environ | {WEBSERVER: f"{host}:{port}"},

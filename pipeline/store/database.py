@@ -8,9 +8,9 @@ from threading import get_ident
 
 import duckdb
 
-from pipeline.errors import InternalError
+from pipeline.errors import InternalError, SettingsError
 from pipeline.settings import Settings
-from pipeline.store.engine import Engine, Subject
+from pipeline.store.engine import Engine, Prepare, Subject
 from pipeline.store.file import DatabaseFile
 from pipeline.store.migrations import migrate
 
@@ -23,8 +23,12 @@ def engine_of(settings: Settings) -> Engine:
     """
     if settings.catalog is None:
         return DatabaseFile(settings)
-    from pipeline.store.lake import Lake
-
+    try:
+        from pipeline.store.lake import Lake
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"METRIC_STORE_CATALOG needs the package {error.name}: install metric-store[lake]."
+        ) from None
     return Lake(settings)
 
 
@@ -45,7 +49,9 @@ class Store:
         self._writer: int | None = None
 
     @contextmanager
-    def write(self, subject: Subject | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def write(
+        self, subject: Subject | None = None, *, prepare: Prepare = lambda _: None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the live database; migrate it the first time; close it at the end. An open transaction is undone.
 
         Never keep it across a model call or anything else that is slow and is not SQL.
@@ -54,6 +60,7 @@ class Store:
             subject: what the block writes, and all it writes: on DuckLake, others may write another subject meanwhile,
                 so what the block reads of theirs must be read by one statement or in one transaction. Without it, and
                 always on a file, nobody else writes at all.
+            prepare: work on temporary tables that reads nothing of the store; on DuckLake, others write meanwhile.
 
         Raises:
             StoreUnavailableError: the database cannot be opened, or another process held it too long.
@@ -61,7 +68,7 @@ class Store:
         if self._writer == get_ident():
             raise InternalError("Store.write was entered twice by one thread; pass the connection down instead.")
         # A migration needs the store for itself.
-        with self.engine.writer(subject if self._migrated else None) as con:
+        with self.engine.writer(subject if self._migrated else None, prepare) as con:
             self._writer = get_ident()
             try:
                 if not self._migrated:
@@ -73,9 +80,11 @@ class Store:
                 self._writer = None
 
     @contextmanager
-    def transaction(self, subject: Subject | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def transaction(
+        self, subject: Subject | None = None, *, prepare: Prepare = lambda _: None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Like `write`, in one transaction: committed when the block ends, undone when it raises."""
-        with self.write(subject) as con:
+        with self.write(subject, prepare=prepare) as con:
             con.execute("BEGIN")
             yield con
             self.engine.check()
@@ -90,6 +99,15 @@ class Store:
         """
         with self.engine.reader() as con:
             yield con
+
+    def maintain(self) -> int:
+        """Tidy up while nobody writes; what is published and what is being read stays readable.
+
+        Returns:
+            The size of the data in bytes.
+        """
+        with self.write() as con:
+            return self.engine.maintain(con)
 
     def publish(self) -> int:
         """Show readers what is committed. Those that read already keep what they have.

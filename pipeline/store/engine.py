@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,9 @@ Published = Literal["data", "control"]
 
 Subject = Literal["events", "values", "judge", "control"]
 """What SQL writes: events and conversations; values and period rows; answers of models; what people change."""
+
+Prepare = Callable[[duckdb.DuckDBPyConnection], None]
+"""Work on temporary tables that reads nothing of the store."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,11 @@ class OpenedPublication(Protocol):
 class Engine(Protocol):
     """The database behind a `Store`."""
 
-    def writer(self, subject: Subject | None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection while no one else writes the subject; without one, while no one else writes at all."""
+    def writer(self, subject: Subject | None, prepare: Prepare) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection while no one else writes the subject; without one, while no one else writes at all.
+
+        `prepare` is called with it before the lock is waited for, where that is possible.
+        """
 
     def reader(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection that reads the newest publication of the data."""
@@ -100,7 +106,7 @@ class Engine(Protocol):
         """What is published."""
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
-        """Tidy up inside a `writer` of everything; returns the bytes that live rows are stored in."""
+        """Tidy up inside a `writer` of everything; returns the size of the data in bytes."""
 
     def only_one(self, work: str) -> AbstractContextManager[bool]:
         """Whether this process is the only one that does some work, for as long as the block lasts; never waits."""

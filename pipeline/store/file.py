@@ -23,7 +23,7 @@ import duckdb
 
 from pipeline.errors import StoreUnavailableError
 from pipeline.settings import Settings
-from pipeline.store.engine import Config, Generation, Published, Subject, first_line, literal, plain_errors
+from pipeline.store.engine import Config, Generation, Prepare, Published, Subject, first_line, literal, plain_errors
 from pipeline.store.interrupts import deferred_interrupts
 from pipeline.store.sql import load_sql, run_script
 
@@ -40,9 +40,14 @@ class DatabaseFile:
         self._published = {"data": settings.snapshot_path, "control": settings.control_path}
 
     @contextmanager
-    def writer(self, subject: Subject | None) -> Iterator[duckdb.DuckDBPyConnection]:  # noqa: ARG002 - one lock for all
-        """The live file, alone."""
+    def writer(
+        self,
+        subject: Subject | None,  # noqa: ARG002 - one lock for all
+        prepare: Prepare,
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The live file, alone; there is no connection before the lock."""
         with self._locked(), deferred_interrupts(), self._connected(self._path, read_only=False) as con:
+            prepare(con)
             yield con
 
     @contextmanager
@@ -98,10 +103,9 @@ class DatabaseFile:
         return FilePublications(self._published[kind])
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
-        """Merge the write-ahead log into the file and give free blocks at its end back."""
+        """Drop deleted rows and give free blocks at the end of the file back."""
         con.execute("CHECKPOINT")
-        size = con.execute("SELECT block_size * used_blocks FROM pragma_database_size()").fetchall()[0][0]
-        return int(size)
+        return self._path.stat().st_size
 
     @contextmanager
     def only_one(self, work: str) -> Iterator[bool]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -19,7 +19,7 @@ import psycopg
 
 from pipeline.errors import SettingsError, StoreUnavailableError
 from pipeline.settings import Settings
-from pipeline.store.engine import Config, Generation, Published, Subject, plain_errors
+from pipeline.store.engine import Config, Generation, Prepare, Published, Subject, plain_errors
 from pipeline.store.interrupts import deferred_interrupts
 from pipeline.store.lake_connection import Location, open_lake
 from pipeline.store.postgres import Catalog, newest, pin
@@ -49,29 +49,27 @@ class Lake:
         self._held = threading.local()
 
     @contextmanager
-    def writer(self, subject: Subject | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writer(self, subject: Subject | None, prepare: Prepare) -> Iterator[duckdb.DuckDBPyConnection]:
         """The newest snapshot, to be written on."""
-        with self._catalog.writing(subject) as session, deferred_interrupts(), self._cursor() as con:
-            self._held.session = session
-            with plain_errors(str(self._catalog)):
+        with self._cursor() as con, plain_errors(str(self._catalog)):
+            with deferred_interrupts():
+                prepare(con)
+            with self._catalog.writing(subject) as session, deferred_interrupts():
+                self._held.session = session
                 con.execute("USE lake")
                 yield con
 
     @contextmanager
     def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The published snapshot."""
-        with self._catalog.session() as session, deferred_interrupts():
-            snapshot, _ = _pinned(self._catalog, session, "data")
-            with self._cursor() as con:
-                name = f"published_{next(_NAMES)}"
-                con.execute(f"ATTACH 'ducklake:lake' AS {name} (READ_ONLY, SNAPSHOT_VERSION {snapshot})")
-                try:
-                    with plain_errors(str(self._catalog)):
-                        con.execute(f"USE {name}")
-                        yield con
-                finally:
-                    con.execute("USE memory")
-                    con.execute(f"DETACH {name}")
+        with (
+            deferred_interrupts(),
+            closing(self.publications("data").open({})) as snapshot,
+            closing(snapshot.cursor()) as con,
+            plain_errors(str(self._catalog)),
+        ):
+            con.execute("SET enable_progress_bar = FALSE")  # DuckDB would print over ours
+            yield con
 
     def prepare(self) -> None:
         """Make the table of publications."""
@@ -92,10 +90,11 @@ class Lake:
 
     def publications(self, kind: Published) -> LakePublications:
         """Snapshots as they are published."""
-        return LakePublications(self._location, kind)
+        return LakePublications(self._location, self._instance, kind)
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
         """Merge small files, forget snapshots that nobody reads, delete files that belong to none."""
+        self._catalog.publish("control")  # what people change seldom must not keep an old snapshot of everything
         unused = con.execute(
             load_sql("pipeline.store.upkeep", "unused"), {"in_use": self._catalog.in_use()}
         ).fetchall()[0][0]
@@ -112,13 +111,13 @@ class Lake:
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to this process's DuckDB, with temporary tables of its own."""
-        with _OPENING:
-            con = _instance(self._location, *self._limits, os.getpid()).cursor()
-        try:
-            con.execute("SET enable_progress_bar = FALSE")  # DuckDB would print over ours
+        with closing(self._instance().cursor()) as con:
+            con.execute("SET enable_progress_bar = FALSE")
             yield con
-        finally:
-            con.close()
+
+    def _instance(self) -> duckdb.DuckDBPyConnection:
+        with _OPENING:
+            return _instance(self._location, *self._limits, os.getpid())
 
 
 @lru_cache(maxsize=4)
@@ -130,8 +129,9 @@ def _instance(location: Location, threads: int, memory_limit: str, process: int)
 class LakePublications:
     """The published snapshots of one kind."""
 
-    def __init__(self, location: Location, kind: Published) -> None:
+    def __init__(self, location: Location, instance: Callable[[], duckdb.DuckDBPyConnection], kind: Published) -> None:
         self._location = location
+        self._instance = instance
         self._kind = kind
         self._session: psycopg.Connection | None = None
 
@@ -147,13 +147,23 @@ class LakePublications:
         return found[1]
 
     def open(self, config: Config) -> OpenedSnapshot:
-        """The published snapshot, attached by a DuckDB of its own."""
+        """The published snapshot: behind walls in a DuckDB of its own, else attached by that of the process."""
         catalog = self._location.catalog
         with ExitStack() as stack:
             session = stack.enter_context(catalog.session())
-            snapshot, generation = _pinned(catalog, session, self._kind)
-            con = stack.enter_context(open_lake(self._location, config, snapshot=snapshot))
-            return OpenedSnapshot(generation, con, stack.pop_all())
+            found = pin(session, self._kind)
+            if found is None:
+                raise _nothing_published(catalog)
+            snapshot, generation = found
+            if config.get("enable_external_access", True):
+                name = f"published_{next(_NAMES)}"
+                con = stack.enter_context(closing(self._instance().cursor()))
+                con.execute(f"ATTACH 'ducklake:lake' AS {name} (READ_ONLY, SNAPSHOT_VERSION {snapshot})")
+                stack.callback(con.execute, f"DETACH {name}")
+            else:
+                name = "lake"
+                con = stack.enter_context(closing(open_lake(self._location, config, snapshot=snapshot)))
+            return OpenedSnapshot(generation, con, name, stack.pop_all())
 
     def close(self) -> None:
         """End the session on which new publications are asked for."""
@@ -178,24 +188,18 @@ class OpenedSnapshot:
 
     generation: Generation
     con: duckdb.DuckDBPyConnection
+    name: str
     held: ExitStack
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own."""
         cursor = self.con.cursor()
-        cursor.execute("USE lake")
+        cursor.execute(f"USE {self.name}")
         return cursor
 
     def close(self) -> None:
         """Let go of the snapshot."""
         self.held.close()
-
-
-def _pinned(catalog: Catalog, session: psycopg.Connection, kind: Published) -> tuple[int, Generation]:
-    found = pin(session, kind)
-    if found is None:
-        raise _nothing_published(catalog)
-    return found
 
 
 def _nothing_published(catalog: Catalog) -> StoreUnavailableError:

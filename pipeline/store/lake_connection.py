@@ -55,8 +55,11 @@ def open_lake(location: Location, config: Config, snapshot: int | None = None) -
             con.execute(f"LOAD {literal(extension)}")
         for secret in _secrets(location):
             con.execute(secret)
-        at = _OPTIONS if snapshot is None else f"READ_ONLY, SNAPSHOT_VERSION {snapshot}"
-        con.execute(f"ATTACH 'ducklake:lake' AS lake ({at})")
+        if snapshot is None:
+            with location.catalog.attaching():
+                con.execute(f"ATTACH 'ducklake:lake' AS lake ({_OPTIONS})")
+        else:
+            con.execute(f"ATTACH 'ducklake:lake' AS lake (READ_ONLY, SNAPSHOT_VERSION {snapshot})")
         con.execute("SET GLOBAL TimeZone = 'UTC'")
         if walled:
             con.execute(f"SET allowed_directories = [{literal(f'{location.data}/')}]")

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -21,6 +22,7 @@ LAKE_SCHEMA = "ducklake"
 
 _WRITING, _READING, _WORKING = 0x6D7301, 0x6D7302, 0x6D7303  # classes of lock keys
 _EVERYTHING = 0
+_ATTACHING = -1
 _SUBJECTS: dict[Subject, int] = {"events": 1, "values": 2, "judge": 3, "control": 4}
 # A machine that lost its network is found dead after half a minute, and its locks are free.
 _OPTIONS = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
@@ -138,6 +140,13 @@ class Catalog:
             rows = session.execute("SELECT pg_try_advisory_lock(%s, %s)", [_WORKING, key]).fetchall()
             yield bool(rows[0][0])
 
+    @contextmanager
+    def attaching(self) -> Iterator[None]:
+        """One process at a time: whoever attaches a lake first creates DuckLake's tables."""
+        with self.session() as session:
+            session.execute("SELECT pg_advisory_lock(%s, %s)", [_WORKING, _ATTACHING])
+            yield
+
     def set_up(self) -> None:
         """Make our own tables; nothing when they are there."""
         with self.session() as session:
@@ -165,7 +174,10 @@ def newest(session: psycopg.Connection, kind: Published) -> tuple[int, Generatio
         rows = session.execute(_NEWEST, [kind]).fetchall()
     except psycopg.errors.UndefinedTable:
         return None
-    return (rows[0][0], Generation(f"{kind}-{rows[0][0]}-{rows[0][1]:%s%f}", rows[0][1])) if rows else None
+    if not rows:
+        return None
+    snapshot, published_at = rows[0][0], rows[0][1].astimezone(UTC)
+    return snapshot, Generation(f"{snapshot}-{published_at.isoformat()}", published_at)
 
 
 def pin(session: psycopg.Connection, kind: Published) -> tuple[int, Generation] | None:

@@ -31,6 +31,7 @@ def test_the_location_has_every_asset_schedule_and_sensor(project: Settings) -> 
     assert {name: schedule.cron_schedule for name, schedule in schedules.items()} == {
         "hourly_run_schedule": "5 * * * *",
         "prune_runs_schedule": "30 3 * * *",
+        "maintain_store_schedule": "45 3 * * *",
     }
     assert {s.default_status for s in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
     assert [sensor.name for sensor in repository.sensor_defs] == ["reload_definitions"]
