@@ -49,7 +49,7 @@ def test_derived_summaries_agree_with_those_of_the_sample(new_pipe: Any, tmp_pat
     bare = new_pipe(tmp_path / "bare")
     with whole.store.write() as con:
         con.execute(
-            f"COPY (SELECT {columns} FROM events WHERE conversation_id IS NOT NULL"  # noqa: S608 - constants
+            f"COPY (SELECT {columns} FROM events WHERE conversation_id IS NOT NULL"
             f" AND event_type <> 'call_intelligence.row') TO '{bare.folder}/events.json' (FORMAT json,"
             " TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ')"
         )
@@ -60,7 +60,8 @@ def test_derived_summaries_agree_with_those_of_the_sample(new_pipe: Any, tmp_pat
     provided = {
         key: json.loads(text)
         for key, text in whole.rows(
-            "SELECT conversation_id, arg_max(data, occurred_at) FROM events WHERE event_type = 'call_intelligence.row' GROUP BY ALL"
+            "SELECT conversation_id, arg_max(data, occurred_at) FROM events"
+            " WHERE event_type = 'call_intelligence.row' GROUP BY conversation_id"
         )
     }
     known = {"duration_seconds", "completion_reason", "final_state"}
