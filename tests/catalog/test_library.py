@@ -13,6 +13,8 @@ from pipeline.catalog.references import references
 from pipeline.settings import Settings, builtin_definitions
 
 METRICS = builtin_definitions() / "metrics"
+READ = {"Judged voicemail": ["Voicemail and screening"]}
+"""Groups whose metrics read those of another that is switched off."""
 TYPES = {"numerical": "number", "boolean": "boolean", "categorical": "category"}
 
 
@@ -73,7 +75,9 @@ def test_a_group_can_be_switched_on_by_itself(path: Path, settings: Settings) ->
     (group,) = set(re.findall(r"^    group: (.+)$", path.read_text("utf-8"), re.M))
     overrides = settings.definitions / "metrics" / "overrides.yaml"
     overrides.parent.mkdir(parents=True)
-    overrides.write_text(f"groups:\n  {group}: {{active: true}}\n", encoding="utf-8")
+    groups = [group, *READ.get(group, ())]
+    lines = "".join(f"  {name}: {{active: true}}\n" for name in groups)
+    overrides.write_text(f"groups:\n{lines}", encoding="utf-8")
     catalog = load_catalog(settings)
     assert not catalog.errors
     members = [metric for metric in catalog.metrics if metric.definition.group == group]
