@@ -205,9 +205,9 @@ def _override(gathered: _Gathered, path: Path) -> None:
     for group, override in file.groups.items():
         if group not in groups:
             document.report(("groups", group), f"{group}, which is no group", f"write one of {', '.join(groups)}")
-        for key, entry in shipped.items():
-            if entry.definition.group == group:
-                gathered.entries[key] = _changed(entry, override.model_dump(exclude_none=True))
+        for key, member in shipped.items():
+            if member.definition.group == group:
+                gathered.entries[key] = _changed(member, override.model_dump(exclude_none=True))
     for key, override in file.overrides.items():
         entry = gathered.entries.get(key)
         if entry is None or entry.managed_by not in SHIPPED:

@@ -78,9 +78,9 @@ def whole_words(keywords: Sequence[str]) -> str:
     """
     glued = [keyword for keyword in keywords if _GLUED.search(keyword)]
     apart = [keyword for keyword in keywords if keyword not in glued]
-    parts = [_either(glued)] if glued else []
+    parts = [_any_of(glued)] if glued else []
     if apart:
-        parts.append(rf"(?:^|[^\pL\pN_]){_either(apart)}(?:$|[^\pL\pN_])")
+        parts.append(rf"(?:^|[^\pL\pN_]){_any_of(apart)}(?:$|[^\pL\pN_])")
     return "|".join(parts)
 
 
@@ -88,6 +88,6 @@ _GLUED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u340
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese, Korean."""
 
 
-def _either(keywords: Sequence[str]) -> str:
+def _any_of(keywords: Sequence[str]) -> str:
     texts = [r"\s+".join(map(re.escape, keyword.split())).replace("'", "['\u2019]") for keyword in keywords]
     return f"(?:{'|'.join(texts)})"
