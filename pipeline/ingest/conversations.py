@@ -28,6 +28,9 @@ _SCRIPTS = (
     "turns",
     "assemble",
 )
+# Part of the content hash. Raise it, and mark all conversations stale in a migration, when a derived field gets another
+# meaning: values are then extracted anew, and a model is asked only where its question changed.
+DERIVATION = 1
 _BATCH_BYTES = 16 * 2**20  # of event data; a batch takes some fifteen times as much
 
 
@@ -46,6 +49,7 @@ def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
     batches = con.execute("SELECT batch, count(*) FROM stale_batches GROUP BY batch ORDER BY batch").fetchall()
     for batch, _ in batches:
         parameters = {**workspace, "batch": batch, "settle_minutes": settings.settle_minutes}
+        parameters["derivation"] = f"derivation {DERIVATION}"
         con.execute("BEGIN")
         for script in _SCRIPTS:
             run_script(con, load_sql(_SQL, script), parameters)

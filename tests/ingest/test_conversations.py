@@ -180,6 +180,19 @@ def test_the_content_hash_depends_on_what_values_depend_on(
     assert other.rows(query) != pipe.rows(query)
 
 
+def test_the_content_hash_depends_on_how_fields_are_derived(
+    pipe: Any, new_pipe: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe.write("a.ndjson", *CALL)
+    pipe.ingest()
+    monkeypatch.setattr(conversations, "DERIVATION", conversations.DERIVATION + 1)
+    other = new_pipe(tmp_path / "other")
+    other.write("a.ndjson", *CALL)
+    other.ingest()
+    query = "SELECT content_hash FROM conversations"
+    assert other.rows(query) != pipe.rows(query)
+
+
 def test_many_conversations_are_assembled_in_batches(
     pipe: Any, turns: Any, monkeypatch: pytest.MonkeyPatch, new_pipe: Any, tmp_path: Any
 ) -> None:

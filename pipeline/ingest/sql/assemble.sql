@@ -15,7 +15,7 @@ WITH described AS (
         first(session_id ORDER BY place) FILTER (session_id IS NOT NULL) AS session_id,
         max(traffic) AS traffic,  -- one event of a simulation makes it a simulation
         list_sort(list_distinct(flatten(list(tags) FILTER (tags IS NOT NULL)))) AS tags,
-        sha256(array_to_string(list_transform(list_sort(list({
+        sha256($derivation || chr(10) || array_to_string(list_transform(list_sort(list({
             'place': place,
             'hash': sha256(to_json(struct_pack(
                 event_type, occurred_at, sequence, domain, origin, channel, direction, service_id, traffic, run_id,
