@@ -13,7 +13,7 @@ from pipeline.catalog.models import EVENT_DOMAINS
 from pipeline.errors import InternalError
 from pipeline.extract.formula import read_formulas
 from pipeline.extract.pattern import read_patterns
-from pipeline.extract.planning import set_batch
+from pipeline.extract.planning import find_todo
 from pipeline.extract.run_context import RunContext
 from pipeline.extract.static import read_conversations, read_events, read_turns
 from pipeline.extract.threshold import read_thresholds
@@ -30,16 +30,15 @@ def extract_together(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: S
     The modes add to the temporary table `reading` (its columns: sql/fold.sql); types, states and folds are the same for
     all modes.
     """
-    set_batch(con, metrics)
-    run_script(con, load_sql(SQL, "todo"))
-    asked = {key for (key,) in con.execute("SELECT DISTINCT metric_key FROM todo").fetchall()}
+    asked = find_todo(con, metrics)
     if not asked:
         return
+    metrics = [metric for metric in metrics if metric.key in asked]
     con.execute("DELETE FROM reading")
-    for kind, group in _groups_of([metric for metric in metrics if metric.key in asked]):
+    for kind, group in _groups_of(metrics):
         _read(con, run, kind, group)
     con.execute(load_sql(SQL, "unit"))
-    if any(metric.definition.scope != "conversation" for metric in metrics if metric.key in asked):
+    if any(metric.definition.scope != "conversation" for metric in metrics):
         run_script(con, load_sql(SQL, "below"))
     con.execute(load_sql(SQL, "top"))
 

@@ -123,6 +123,13 @@ def set_batch(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None
     con.execute("SET VARIABLE batch = string_split($keys, ',')", {"keys": ",".join(metric.key for metric in metrics)})
 
 
+def find_todo(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> set[str]:
+    """Leave `todo`, what the modes are to extract of these metrics; returns the keys of those that have something."""
+    set_batch(con, metrics)
+    run_script(con, load_sql(SQL, "todo"))
+    return {key for (key,) in con.execute("SELECT DISTINCT metric_key FROM todo").fetchall()}
+
+
 def _create_verdicts(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:
     """Leave `gate_verdict`: the conversations that policies, source filter or gate of a metric keep out, and why."""
     con.execute(

@@ -12,7 +12,7 @@ from pipeline.bench.stage import Answer, Competitor, Place, Run, Stage, times
 from pipeline.catalog import load_catalog
 from pipeline.extract import extract
 from pipeline.extract.pattern import read_patterns
-from pipeline.extract.planning import plan
+from pipeline.extract.planning import find_todo, plan
 from pipeline.extract.planning import prepare as prepare_run
 from pipeline.extract.run_context import RunContext
 from pipeline.ingest import ingest
@@ -64,6 +64,7 @@ def read(run: Run) -> Answer:
     with on.store.write() as con:
         prepare_run(con, context, metrics)
         plan(con, context, metrics)
+        find_todo(con, metrics)
         with run.clock():
             read_patterns(con, metrics)
         ((found,),) = con.execute("SELECT sum(value::BIGINT)::BIGINT FROM reading").fetchall()
