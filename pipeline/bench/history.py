@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
+
 from pipeline.bench.data import FIRST, SQL, write_events
 from pipeline.bench.definitions import catalog_of
 from pipeline.bench.stage import Answer, Place
@@ -18,6 +20,7 @@ from pipeline.window import HOUR, Window
 
 _DAY = timedelta(days=1)
 _ATTACH = "ATTACH '/*path*/' AS day (READ_ONLY)"  # takes no parameter
+_COPY_TO = "ATTACH '/*path*/' AS copied"
 DAY_ENDS = FIRST + _DAY
 
 
@@ -85,6 +88,13 @@ def copy_of(home: Path, at: Place, into: Path) -> Deployment:
     shutil.copytree(home, into, dirs_exist_ok=True)
     settings = at.settings(into, max_custom_metrics=1000)
     return Deployment(settings, Store(settings), load_catalog(settings))
+
+
+def copy_rows(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Copy every live row of the store into a new file, and nothing else."""
+    con.execute(_COPY_TO.replace("/*path*/", str(path).replace("'", "''")))
+    con.execute("COPY FROM DATABASE metric_store TO copied")
+    con.execute("DETACH copied")
 
 
 def values_found(store: Store) -> Answer:
