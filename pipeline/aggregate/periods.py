@@ -196,7 +196,7 @@ def _enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, settings: Settin
 
 def _for_each(con: duckdb.DuckDBPyConnection, spans: Sequence[Span], scripts: Sequence[str]) -> None:
     for since, until in spans:
-        parameters = {"since": since, "until": until}
+        parameters: dict[str, object] = {"since": since, "until": until}
         run_script(con, "SET VARIABLE since = $since; SET VARIABLE until = $until", parameters)
         for script in scripts:
             run_script(con, load_sql(SQL, script))
