@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from pipeline.catalog.catalog import Metric, Problem
-from pipeline.catalog.explain import explain
 from pipeline.catalog.models import Key, Model, Name, Operator
-from pipeline.catalog.reading import Place, read_yaml
+from pipeline.catalog.named_list import read_named
+from pipeline.catalog.reading import Place
 from pipeline.catalog.references import near
 
 CHECKS = "checks.yaml"
@@ -96,31 +96,13 @@ def load_checks(
         metrics: that can be checked.
         problems: is appended to; a check that cannot be used is left out.
     """
-    checks = _read(shipped / CHECKS, metrics, problems) if shipped.resolve() != own.resolve() else {}
-    mine = _read(own / CHECKS, metrics, problems)
+
+    def read(folder: Path) -> dict[str, Check]:
+        return read_named(folder / CHECKS, CheckFile, "checks", lambda check: _problems_of(check, metrics), problems)
+
+    checks = read(shipped) if shipped.resolve() != own.resolve() else {}
+    mine = read(own)
     return checks | mine, frozenset(mine)
-
-
-def _read(path: Path, metrics: Mapping[str, Metric], problems: list[Problem]) -> dict[str, Check]:
-    if not path.is_file():
-        return {}
-    document = read_yaml(path)
-    found: dict[str, Check] = {}
-    try:
-        checks: Sequence[Check] = CheckFile.model_validate(document.data).checks if not document.problems else ()
-    except ValidationError as error:
-        problems += explain(error, CheckFile, document.data, document)
-        return {}
-    for index, check in enumerate(checks):
-        wrong = list(_problems_of(check, metrics))
-        if check.name in found:
-            wrong.append((("name",), check.name, "write another name; it is taken"))
-        for place, what, advice in wrong:
-            document.report(("checks", index, *place), what, advice)
-        if not wrong:
-            found[check.name] = check
-    problems += [problem for _, problem in document.problems]
-    return found
 
 
 def _problems_of(check: Check, metrics: Mapping[str, Metric]) -> Iterator[tuple[Place, str, str]]:

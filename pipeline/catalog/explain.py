@@ -41,7 +41,12 @@ def explain(
     for detail in error.errors(include_url=False):
         found.setdefault(_place(detail, data), detail)
     # Every branch of a union complains; the one that got deepest is the one that was meant.
-    meant = {at: detail for at, detail in found.items() if not (_is_branch(detail, at) and _has_deeper(at, found))}
+    # A list whose items were refused is said to be too short, too.
+    meant = {
+        at: detail
+        for at, detail in found.items()
+        if not ((_is_branch(detail, at) or detail["type"] == "too_short") and _has_deeper(at, found))
+    }
     return [
         Problem(
             document.file, document.line((*place, *at)), dotted((*place, *at)), _found(detail), _advice(detail, model)

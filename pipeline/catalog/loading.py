@@ -119,8 +119,10 @@ def load_catalog(
     sources = load_sources([shipped / "sources", own / "sources"], gathered.problems)
     by_key = {metric.key: metric for metric in metrics}
     checks, own_checks = load_checks(shipped, own, by_key, gathered.problems)
-    policies = load_policies(own, by_key, gathered.problems)
-    return Catalog(metrics, sources, (*gathered.problems, *lint(metrics)), checks, own_checks, policies)
+    unusable: list[Problem] = []
+    policies = load_policies(own, by_key, gathered.left_out, unusable)
+    problems = (*gathered.problems, *unusable, *lint(metrics))
+    return Catalog(metrics, sources, problems, checks, own_checks, policies, tuple(unusable))
 
 
 def _take_file(gathered: _Gathered, document: Document, managed_by: ManagedBy) -> None:

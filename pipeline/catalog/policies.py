@@ -6,20 +6,20 @@ A metric that no policy covers runs on every conversation; one that several cove
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
 from pipeline.catalog.catalog import Metric, Problem
-from pipeline.catalog.explain import explain
 from pipeline.catalog.expressions.filters import CONVERSATION_FILTER_COLUMNS, json_path_sql
 from pipeline.catalog.expressions.parsing import number_sql, string_sql
 from pipeline.catalog.models import Key, Model, Name
-from pipeline.catalog.reading import Place, read_yaml
+from pipeline.catalog.named_list import read_named
+from pipeline.catalog.reading import Place
 from pipeline.catalog.references import near
 
 POLICIES = "policies.yaml"
@@ -136,36 +136,22 @@ class PolicyFile(Model):
     policies: tuple[Policy, ...] = Field(max_length=200, description="The policies.")
 
 
-def load_policies(folder: Path, metrics: Mapping[str, Metric], problems: list[Problem]) -> tuple[Policy, ...]:
-    """The user's policies.
-
-    A policy that cannot be used keeps nothing out: its problem is an error, and its metrics run on everything.
+def load_policies(
+    folder: Path, metrics: Mapping[str, Metric], left_out: Set[str], problems: list[Problem]
+) -> tuple[Policy, ...]:
+    """The user's policies that can be used; while one cannot, no model is asked (`Catalog.policy_problems`).
 
     Args:
         folder: of the user's definitions.
         metrics: that can be covered.
-        problems: is appended to.
+        left_out: keys of definitions that cannot be used; a policy may name them all the same.
+        problems: is appended to; all of them are errors.
     """
-    path = folder / POLICIES
-    if not path.is_file():
-        return ()
-    document = read_yaml(path)
-    found: dict[str, Policy] = {}
-    try:
-        policies = PolicyFile.model_validate(document.data).policies if not document.problems else ()
-    except ValidationError as error:
-        problems += explain(error, PolicyFile, document.data, document)
-        return ()
-    for index, policy in enumerate(policies):
-        wrong = list(_problems_of(policy, metrics))
-        if policy.name in found:
-            wrong.append((("name",), policy.name, "write another name; it is taken"))
-        for place, what, advice in wrong:
-            document.report(("policies", index, *place), what, advice)
-        if not wrong:
-            found[policy.name] = policy
-    problems += [problem for _, problem in document.problems]
-    return tuple(found.values())
+
+    def wrong_of(policy: Policy) -> Iterator[tuple[Place, str, str]]:
+        return _problems_of(policy, metrics, left_out)
+
+    return tuple(read_named(folder / POLICIES, PolicyFile, "policies", wrong_of, problems).values())
 
 
 def _selects(selector: str, metric: Metric) -> bool:
@@ -174,9 +160,11 @@ def _selects(selector: str, metric: Metric) -> bool:
     return fnmatchcase(metric.key, selector)
 
 
-def _problems_of(policy: Policy, metrics: Mapping[str, Metric]) -> Iterator[tuple[Place, str, str]]:
+def _problems_of(policy: Policy, metrics: Mapping[str, Metric], left_out: Set[str]) -> Iterator[tuple[Place, str, str]]:
     for index, selector in enumerate(policy.metrics):
         chosen = [metric for metric in metrics.values() if _selects(selector, metric)]
+        if selector in left_out:
+            continue
         if not chosen:
             advice = "write the group of a definition" if selector.startswith(GROUP) else near(selector, metrics)
             yield ("metrics", index), selector, advice

@@ -37,25 +37,42 @@ def choose(con: duckdb.DuckDBPyConnection, metric: Metric) -> CappedWork:
 def evaluate_capped(run: RunContext, planned: Sequence[PlannedWork], *, dry_run: bool) -> Iterator[MetricOutcome]:
     """Evaluate the planned work, then write the ledger rows; yields the outcome of each metric.
 
-    A dry run asks and writes nothing: calls, tokens and money are estimates.
+    A dry run asks and writes nothing: calls, tokens and money are estimates. While a policy cannot be used, metrics
+    that ask a model fail with that reason.
     """
     judged = [item for item in planned if item.work.metric.definition.judged]
     coded = [item for item in planned if not item.work.metric.definition.judged]
+    withheld = _withheld(run)
     if dry_run:
-        yield from _estimated(run, judged)
+        if withheld is None:
+            yield from _estimated(run, judged)
+        else:
+            yield from (replace(item.outcome, failure=withheld) for item in judged)
         yield from (item.outcome for item in coded)
         return
     for evaluate, items in ((_judged, judged), (_python, coded)):
         if not items:
             continue
         started = time.perf_counter()
-        results = _results(evaluate, run, [item.work for item in items])
+        if withheld is not None and evaluate is _judged:
+            results = {item.outcome.key: CappedResult({}, failure=withheld) for item in items}
+        else:
+            results = _results(evaluate, run, [item.work for item in items])
         share = (time.perf_counter() - started) / len(items)
         outcomes = [_finished(item.outcome, item.work, results[item.outcome.key], share) for item in items]
         with run.store.transaction("values") as con:
             write_skipped(con, run, [item.work for item in items], results)
             ledger.record(con, run, outcomes, results=results)
         yield from outcomes
+
+
+def _withheld(run: RunContext) -> str | None:
+    """Why no model is asked: a policy cannot be used, so what it was to keep out would be paid for."""
+    if not run.catalog.policy_problems:
+        return None
+    problem = run.catalog.policy_problems[0]
+    place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
+    return f"No model is asked while policies cannot be used; mend {place}: {problem.field}, {problem.advice}"
 
 
 def _estimated(run: RunContext, planned: Sequence[PlannedWork]) -> Iterator[MetricOutcome]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.extract import ExtractReport
+from pipeline.extract import ExtractReport, MetricOutcome
 from pipeline.hourly import backfill, run_hour
 from pipeline.settings import Settings
+from pipeline.settings_models import Models
 from pipeline.store import Store
 from pipeline.window import Window
 from pipeline.workspace.catalogs import current_catalog
@@ -125,3 +126,49 @@ def test_without_its_policy_a_metric_runs_on_everything_again(project: Project) 
     (project.settings.definitions / "policies.yaml").write_text("policies: []")
     assert project.run() == {"v": NA, "t": NA, "old": NA}
     assert project.run(backfill) == {"v": ("ok", 7), "t": ("ok", 7), "old": ("ok", 7)}
+
+
+ASKING = """
+  - {key: asked, name: Asked, metric_type: boolean, source: call_intelligence, event_types: [call_intelligence.row],
+     extraction_mode: ai_query, ai_query_prompt: "Was the caller greeted?", aggregation: rate}
+"""
+BROKEN = {
+    "not YAML": "policies: [",
+    "a field that is not known": "policies: [{name: p, metric: [asked], active_from: 2026-01-01T00:00:00Z}]",
+    "a metric that is not known": "policies: [{name: p, metrics: [askd], active_from: 2026-01-01T00:00:00Z}]",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
+def test_while_a_policy_cannot_be_used_no_model_is_asked(project: Project, text: str) -> None:
+    file = project.settings.definitions / "policies.yaml"
+    custom = project.settings.definitions / "metrics/custom/c.yaml"
+    custom.write_text(METRICS + ASKING)
+    # Nothing listens there: a call would end in faults of the endpoint, which no ledger row calls a failure.
+    nowhere = Models.model_validate({"default": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}})
+    settings = project.settings.model_copy(update={"models": nowhere})
+
+    def outcomes(text: str, *, dry_run: bool = False) -> dict[str, MetricOutcome]:
+        file.write_text(text)
+        keys, window = ["score", "asked"], Window.ending(END, 24)
+        report = run_hour(project.store, current_catalog(settings), settings, window, keys=keys, dry_run=dry_run)
+        return {outcome.key: outcome for outcome in report.extracts[0].outcomes}
+
+    for dry_run in (False, True):
+        found = outcomes(text, dry_run=dry_run)
+        assert found["score"].states == {"ok": 3}
+        assert "policies cannot be used; mend" in (found["asked"].failure or "")
+        assert "policies.yaml" in (found["asked"].failure or "")
+    assert project.one("SELECT error_count FROM extraction_runs WHERE metric_key = 'asked'") == 3
+    assert project.one("SELECT failure LIKE 'No model is asked%' FROM extraction_runs WHERE metric_key = 'asked'")
+    mended = outcomes("policies: []", dry_run=True)["asked"]
+    assert (mended.failure, mended.computed) == (None, 3)
+
+
+def test_a_policy_of_a_definition_that_is_left_out_holds_for_the_others(project: Project) -> None:
+    (project.settings.definitions / "metrics/custom/d.yaml").write_text("definitions: [{key: gone, name: Gone}]")
+    text = "policies: [{name: p, metrics: [gone, score], active_from: 2026-01-01T00:00:00Z}]"
+    (project.settings.definitions / "policies.yaml").write_text(text)
+    catalog = current_catalog(project.settings)
+    assert {problem.file.rpartition("/")[2] for problem in catalog.errors} == {"d.yaml"}
+    assert [policy.name for policy in catalog.policies] == ["p"]
