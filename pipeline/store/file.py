@@ -145,7 +145,8 @@ class DatabaseFile:
         config: dict[str, str | bool | int | float | list[str]] = {
             "threads": self._settings.threads,
             "memory_limit": self._settings.memory_limit,
-            "temp_directory": str(path.with_name(f"{path.name}.spill")),
+            # Of this process: two readers that spill into one folder both crash.
+            "temp_directory": str(path.with_name(f"{path.name}.{os.getpid()}.spill")),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
@@ -45,7 +47,10 @@ def open_lake(location: Location, config: Config, snapshot: int | None = None) -
         SettingsError: the extensions are not installed, or the folder is another one than that of the catalog.
         StoreUnavailableError: the lake cannot be opened.
     """
-    options = {"temp_directory": str(location.spill), **config}
+    with suppress(OSError):  # what needs it will say so
+        location.spill.mkdir(parents=True, exist_ok=True)
+    # Of its own: two DuckDBs that spill into one folder both crash.
+    options = {"temp_directory": str(location.spill / uuid.uuid4().hex), **config}
     walled = not options.pop("enable_external_access", True)
     options |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     extensions = [_extension(name) for name in _EXTENSIONS]
