@@ -39,7 +39,10 @@ def explain(
     """
     found: dict[Place, ErrorDetails] = {}
     for detail in error.errors(include_url=False):
-        found.setdefault(_place(detail, data), detail)
+        at = _place(detail, data)
+        # Of the branches of a union for a number that is not finite, the one for numbers says what is wrong with it.
+        if at not in found or detail["type"] == "finite_number":
+            found[at] = detail
     # Every branch of a union complains; the one that got deepest is the one that was meant.
     # A list whose items were refused is said to be too short, too.
     meant = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -24,6 +24,9 @@ from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
 from pipeline.window import Window, floor_hour
 from pipeline.workspace.catalogs import current_catalog
+
+_NAMED = 5
+"""Metrics or files that are named where many failed for one reason."""
 
 Keys = Annotated[list[str] | None, typer.Option("--metric", help="Only this metric and what it reads; repeatable.")]
 
@@ -185,8 +188,10 @@ def _present(report: hourly.RunReport, *, as_json: bool, dry_run: bool) -> None:
 
 
 def _show_ingest(report: IngestReport) -> None:
+    unread = f"{len(report.failed):,} could not be read, " if report.failed else ""
     emit(
-        f"{len(report.files)} files read, {report.unchanged_count} unchanged; {report.event_count:,} new events, "
+        f"{len(report.files) - len(report.failed):,} files read, {unread}{report.unchanged_count:,} unchanged; "
+        f"{report.event_count:,} new events, "
         f"{report.duplicate_count:,} already there, {report.rejected_count:,} refused; "
         f"{report.conversation_count:,} conversations assembled."
     )
@@ -250,9 +255,19 @@ def _window_document(extracted: ExtractReport) -> dict[str, object]:
 def _end(ingested: IngestReport | None, failed: Sequence[MetricOutcome] = (), *, refused: bool = False) -> None:
     """Name what failed on standard error, and leave with exit code 1 if anything did."""
     files = ingested.failed if ingested else ()
-    for file in files:
-        complain(f"{file.url}: {file.failure}")
-    for key, failure in {outcome.key: outcome.failure for outcome in failed}.items():
-        complain(f"{key} failed: {failure}")
+    for failure, urls in _by_reason((file.failure, file.url) for file in files):
+        complain(f"{urls}: {failure}")
+    for failure, keys in _by_reason((outcome.failure, outcome.key) for outcome in failed):
+        complain(f"{keys} failed: {failure}")
     if files or failed or refused:
         raise typer.Exit(1)
+
+
+def _by_reason(failures: Iterable[tuple[str | None, str]]) -> Iterator[tuple[str | None, str]]:
+    """Each reason once, with the first names of those that have it."""
+    names: dict[str | None, dict[str, None]] = {}
+    for reason, name in failures:
+        names.setdefault(reason, {})[name] = None
+    for reason, found in names.items():
+        shown, left = list(found)[:_NAMED], len(found) - _NAMED
+        yield reason, ", ".join(shown) + (f" and {left:,} more" if left > 0 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pipeline.catalog.catalog import Catalog, Metric
+from pipeline.catalog.checks import COMPARE
 from pipeline.errors import DefinitionError, ExpressionError, JudgeError, UnknownConversationError
 from pipeline.extract.python_mode import evaluate_one, python_file
 from pipeline.extract.python_process import PythonProcess
@@ -26,14 +26,6 @@ from pipeline.settings import Settings
 from pipeline.settings_models import ModelEndpoint, Models
 from pipeline.store import Store
 
-_COMPARE = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 _THRESHOLD = re.compile(r"\s*value\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*\Z")
 
 
@@ -239,7 +231,7 @@ def _verdict(threshold: str | None) -> Callable[[Value | None], bool | None]:
     def passed(value: Value | None) -> bool | None:
         if value is None or (isinstance(limit, float) and not isinstance(value, int | float)):
             return None
-        return bool(_COMPARE[compare](value, limit))
+        return bool(COMPARE[compare](value, limit))
 
     return passed
 

@@ -152,8 +152,8 @@ def _read_member(
             continue
         if not recognised and not _is_canonical(value):
             raise SourceError(
-                "no source mapping claims it, and its records are neither canonical nor CloudEvents; name a mapping "
-                "with `--source`, or add a pattern to the `files` of one"
+                "no source mapping claims it, and its records are neither canonical nor CloudEvents; put it "
+                "into a folder landing/KEY of a mapping, name one with `--source`, or add a pattern to its `files`"
             )
         recognised = True
         yield Document(place, member.name, value, mapping or (_CLOUDEVENTS if "specversion" in value else None))

@@ -15,7 +15,7 @@ PERIOD = "metric: connector_error_count, over: period, condition: {operator: '<'
 def test_the_shipped_checks_can_be_used(settings: Settings) -> None:
     catalog = current_catalog(settings)
     assert not catalog.errors
-    assert len(catalog.checks) == 46
+    assert len(catalog.checks) == 43
     assert all(catalog.by_key[check.metric].definition.active for check in catalog.checks.values())
     assert not catalog.own_checks
     assert all(name.endswith("_check") and check.sets for name, check in catalog.checks.items())
@@ -27,6 +27,11 @@ def test_the_shipped_checks_can_be_used(settings: Settings) -> None:
         ("metric: completed_rat", "checks[0].metric", "did you mean completed_rate"),
         ("metric: avg_engine_ms", "checks[0].condition", "add it: avg_engine_ms is numerical"),
         ("metric: avg_engine_ms, condition: {operator: '<', value: fast}", "checks[0].condition.value", "a number"),
+        (
+            "metric: avg_engine_ms, condition: {operator: '<', value: .nan}",
+            "checks[0].condition.value",
+            "a finite number",
+        ),
         ("metric: completed_rate, condition: {operator: '<', value: 1}", "checks[0].condition.value", "true or false"),
         ("metric: risk_level, condition: {operator: '<', value: low}", "checks[0].condition.operator", "== or !="),
         ("metric: connector_error_count, condition: {operator: '<', value: 1}", "checks[0].over", "write period"),
@@ -57,3 +62,18 @@ def test_one_of_ones_own_takes_the_place_of_a_shipped_one(settings: Settings) ->
     assert catalog.checks["completed_check"].pass_rate == 0.99
     assert catalog.own_checks == {"completed_check"}
     assert [problem.field for problem in catalog.errors] == ["checks[1].name"]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n"], ids=["empty", "comment"])
+def test_a_file_without_anything_in_it_is_no_mistake(settings: Settings, text: str) -> None:
+    settings.definitions.mkdir(parents=True)
+    for name in ("checks.yaml", "policies.yaml"):
+        (settings.definitions / name).write_text(text)
+    assert not current_catalog(settings).errors
+
+
+def test_a_list_whose_items_are_refused_is_not_called_too_short(settings: Settings) -> None:
+    sources = settings.definitions / "sources"
+    sources.mkdir(parents=True)
+    (sources / "s.yaml").write_text("key: s\nname: S\nevents: [{when: 5}]\n")
+    assert [problem.field for problem in current_catalog(settings).errors] == ["events[0].when"]

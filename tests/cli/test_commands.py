@@ -210,3 +210,12 @@ def test_help_and_version(shell: Shell) -> None:
     assert "backfill" in shell()
     assert shell("--version").strip()[0].isdigit()
     assert "--dry-run" in shell("run", "--help")
+
+
+def test_files_that_nobody_can_read_are_named_once_for_each_reason(shell: Shell, tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / f"f{number}.json").write_text('{"a": 1}')
+    out = shell("ingest", *(str(tmp_path / f"f{number}.json") for number in range(7)), code=1)
+    assert "0 files read, 7 could not be read, 0 unchanged" in out
+    (line,) = shell.err.splitlines()
+    assert "f4.json and 2 more: no source mapping claims it" in line

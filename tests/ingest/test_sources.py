@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.catalog.catalog import Catalog
+from pipeline.ingest.run import mapping_of
 
 DATA_SETS = {"star", "tau2", "tau2_voice", "tau_bench", "primock57", "evi"}
 VENDORS_OWN_PATHS = {
@@ -40,3 +41,10 @@ def test_a_folder_above_that_has_the_name_of_a_vendor_claims_nothing(
     pipe.write("azure/metric_store/landing/chats.ndjson", *turns())
     report = pipe.ingest()
     assert [(file.source_key, file.event_count) for file in report.files] == [("canonical", 2)]
+
+
+def test_data_sets_take_the_folder_of_their_key_too(shipped_sources: Catalog) -> None:
+    for key in DATA_SETS:
+        found = mapping_of(f"/project/landing/{key}/calls.json", shipped_sources.sources, None)
+        assert found is not None
+        assert found.key == key
