@@ -191,7 +191,10 @@ def is_setting(path: list[str]) -> bool:
 def commands() -> Iterator[list[str]]:
     """Every command that a container runs, and every one of ours in a block of the documents."""
     for service in compose()["services"].values():
-        yield service.get("command", [])
+        command = service.get("command", [])
+        if command[:1] == ["sh"]:
+            yield from (shlex.split(line.removeprefix("exec ")) for line in command[-1].splitlines())
+        yield command
         yield service.get("healthcheck", {}).get("test", [""])[1:]
     (container,) = manifests()[1]["spec"]["template"]["spec"]["containers"]
     yield container["command"]
