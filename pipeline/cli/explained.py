@@ -46,6 +46,10 @@ def _show_event(event: EventOutcome, count: int, shown: set[str]) -> None:
     emit_table(["field", "value", "from", "line"], new, title=title)
     if len(new) < len(rows):
         emit(f"and {', '.join(row[0] for row in rows if row not in new)} as above")
+    absent = [f"{field.name} (line {field.line})" for field in event.absent]
+    if missed := [text for text in absent if text not in shown]:
+        emit(f"without a value: {', '.join(missed)}")
+    shown.update(absent)
 
 
 def _refused(found: Explanation) -> list[tuple[int, str, str, str, str | None]]:

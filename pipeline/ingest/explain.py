@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -66,6 +66,7 @@ class EventOutcome:
         line: of the rule.
         fields: those that have a value, and an `occurred_at` that is said to be unknown.
         reason: why it would be refused, with `detail`; None when it would be stored.
+        absent: those that the mapping declares and that got no value.
     """
 
     place: str
@@ -74,6 +75,7 @@ class EventOutcome:
     fields: tuple[FieldOutcome, ...]
     reason: str | None
     detail: str | None
+    absent: tuple[FieldOutcome, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,10 @@ def _mapped(file: SourceFile, document: Document, spec: SourceMapping, settings:
     for (found, (rule, origins)), staged in zip(made, _staged([found for found, _ in made], settings), strict=True):
         fields = _said(_field(name, stored, origins, yaml) for name, stored in _flat(staged))
         at, line = _below(found.place, document.place), yaml.line(rule.place)
-        outcome.events.append(EventOutcome(at, dotted(rule.place), line, fields, staged["reason"], staged["detail"]))
+        absent = tuple(_absent(rule.declared(FIELDS), {field.name for field in fields}, yaml))
+        outcome.events.append(
+            EventOutcome(at, dotted(rule.place), line, fields, staged["reason"], staged["detail"], absent)
+        )
     outcome.rules = [
         RuleOutcome(
             rule=dotted(rule.place),
@@ -294,6 +299,16 @@ def _field(name: str, value: Any, origins: dict[str, Source], yaml: Yaml) -> Fie
     if key and spec.object is not None and key in spec.object:
         spec, place = spec.object[key], (*place, *(("object",) if (*place, "object") in yaml.lines else ()), key)
     return FieldOutcome(name, value, flow(spec), yaml.line(place))
+
+
+def _absent(declared: dict[str, Source], said: Set[str], yaml: Yaml) -> Iterator[FieldOutcome]:
+    """The declared fields, those of `data` one by one, that are not among those that have a value."""
+    for column, source in declared.items():
+        inner = getattr(source.spec, "object", None) if column == "data" else None
+        names = [column] if inner is None else [f"{column}.{key}" for key in inner]
+        if inner is None and column == "data" and any(name.startswith("data.") for name in said):
+            continue
+        yield from (_field(name, None, declared, yaml) for name in names if name not in said)
 
 
 def _makes(rule: Rule) -> str:

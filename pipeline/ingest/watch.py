@@ -7,7 +7,7 @@ remember what was taken out of them. An ordinary ingestion knows of none of this
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from pipeline.catalog.reading import Place
 from pipeline.catalog.source_models import Match, Rule, Value
-from pipeline.ingest.mapping import CompiledRule, Refused
+from pipeline.ingest.mapping import HANDED_DOWN, CompiledRule, Refused
 from pipeline.ingest.paths import MISSING
 from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.values import Items, Read, Test, compile_condition, compile_value
@@ -102,6 +102,13 @@ class WatchedRule(CompiledRule):
         self._notes.emitted.append((self, {name: found for name in record if (found := self._origin(name))}))
         mark_read(record)
         return record
+
+    def declared(self, names: Iterable[str]) -> dict[str, Source]:
+        """Where each field is written, by this rule or the nearest around it; what none declares is left out."""
+        handed_down = [name for name in names if name in ("occurred_at", *HANDED_DOWN)]
+        above = {} if self._parent is None else self._parent.declared(handed_down)
+        own = {name: getattr(self.spec, name) for name in names}
+        return above | {name: Source((*self.place, name), spec) for name, spec in own.items() if spec is not None}
 
     def _noting(self, name: str, read: Read) -> Callable[[Items], Any]:
         def noted(items: Items) -> Any:

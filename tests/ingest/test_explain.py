@@ -248,3 +248,20 @@ def test_on_the_command_line_it_writes_nothing(
     assert run(["ingest", "--explain", path, "--record", "3"]) == 2
     assert "a.ndjson: it has no record 3" in capsys.readouterr().err
     assert not list((tmp_path / "new").rglob("*"))
+
+
+def test_it_names_declared_fields_that_got_no_value(pipe: Any, explained: Any) -> None:
+    folder = pipe.settings.definitions / "sources"
+    folder.mkdir(parents=True)
+    (folder / "calls.yaml").write_text(
+        "key: calls\nname: Calls\nevents:\n"
+        "  - conversation_id: $.id\n    service_id: $.team\n    event_id: $.unused\n    occurred_at: null\n"
+        "    events:\n"
+        "      - event_type: agent.turn\n        data: {text: $.said, intent: $.intent, language: $.language}\n"
+    )
+    pipe.catalog = load_catalog(pipe.settings)
+    found = explained(pipe.write("calls.json", {"id": 7, "said": "Hello", "language": None}), source="calls")
+    (event,) = found.events
+    assert [(field.name, field.line) for field in event.absent] == [
+        ("service_id", 5), ("data.intent", 10), ("data.language", 10)
+    ]  # fmt: skip
