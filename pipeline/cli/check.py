@@ -44,8 +44,7 @@ def check(
 ) -> None:
     """Check metrics against what is asked of them; default the last 24 full hours. Exit code 1 when a check fails."""
     settings, now = load_settings(), datetime.now(UTC)
-    first = instants.instant(start, settings) if start else None
-    until = instants.instant(end, settings) if end else None
+    first, until = instants.span(start, end, settings)
     scope = Scope.of(now, run_id, first, until, span(last))
     catalog, store = current_catalog(settings), Store(settings)
     checks = select_checks(catalog, names or ())

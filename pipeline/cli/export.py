@@ -46,6 +46,7 @@ def export(
     settings = load_settings()
     catalog, store = current_catalog(settings), Store(settings)
     chosen = file_format or format_of(target)
+    date_from, date_to = instants.span(start, end, settings)
     with TemporaryDirectory() as folder, store.read() as con:
         file = Path(folder) / "export" if target == STANDARD_OUTPUT else target
         rows = write_export(
@@ -57,8 +58,8 @@ def export(
             keys=None if keys is None else [catalog.get(key).key for key in keys],
             traffic=traffic.value,
             service_id=service,
-            date_from=instants.instant(start, settings) if start else None,
-            date_to=instants.instant(end, settings) if end else None,
+            date_from=date_from,
+            date_to=date_to,
         )
         if target == STANDARD_OUTPUT:
             send(file)

@@ -25,6 +25,19 @@ def instant(text: str, settings: Settings) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=settings.zone)
 
 
+def span(start: str | None, end: str | None, settings: Settings) -> tuple[datetime | None, datetime | None]:
+    """The two ends of `--from` and `--to`; None is open.
+
+    Raises:
+        typer.BadParameter: a text is not a date or time, or the end is not after the start.
+    """
+    first = instant(start, settings) if start else None
+    last = instant(end, settings) if end else None
+    if first is not None and last is not None and last <= first:
+        raise typer.BadParameter("--to must be after --from.")
+    return first, last
+
+
 def hour(text: str, settings: Settings) -> datetime:
     """The start of a whole UTC hour.
 

@@ -82,6 +82,7 @@ def get(
 ) -> None:
     """The periods of one metric, newest first."""
     settings = load_settings()
+    date_from, date_to = instants.span(start, end, settings)
     rows = _read(
         settings,
         key,
@@ -90,8 +91,8 @@ def get(
             settings.workspace_id,
             key,
             granularity=grain.value,
-            date_from=instants.instant(start, settings) if start else None,
-            date_to=instants.instant(end, settings) if end else None,
+            date_from=date_from,
+            date_to=date_to,
             traffic=traffic.value,
             service_id=service,
             as_known_at=instants.instant(as_known_at, settings) if as_known_at else None,

@@ -30,6 +30,8 @@ def status(
     settings = load_settings()
     last = instants.hour(end, settings) if end else floor_hour(datetime.now(UTC)) + HOUR
     first = instants.hour(start, settings) if start else last - settings.window_hours * HOUR
+    if last <= first:
+        raise typer.BadParameter("--to must be at least an hour after --from.")
     found = read_status(Store(settings), current_catalog(settings), settings, first, last)
     if as_json:
         emit_json(found)

@@ -69,6 +69,8 @@ def write_export(
         UserError: the file cannot be written.
         StoreUnavailableError: the export needs more memory than there is.
     """
+    if target.is_dir():
+        raise UserError(f"Cannot write {target}: it is a folder; name a file.")
     if not target.parent.is_dir():
         raise UserError(f"There is no folder {target.parent}; make it, or write the export elsewhere.")
     run_script(con, load_sql(SQL, "current_values"))

@@ -74,7 +74,7 @@ def test_a_gate_fails_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["nothing_of_this_name"], "No check and no set of checks"),
         (["gate", "--last", "soon"], "24h or 7d"),
         (["gate", "--run-id", "r", "--last", "1h"], "leave out the times"),
-        (["gate", "--from", "2026-03-02", "--to", "2026-03-01"], "before it starts"),
+        (["gate", "--from", "2026-03-02", "--to", "2026-03-01"], "--to must be after"),
         (["gate", "--junit", "nowhere/x.xml"], "Cannot write"),
     ],
     ids=["name", "last", "run", "order", "junit"],

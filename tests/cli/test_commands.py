@@ -146,6 +146,8 @@ def test_a_rewritten_file_does_not_double_what_it_was_refused(shell: Shell, tmp_
         (["run", "--at", "2026-01-01T10:30Z"], "not the start of a UTC hour"),
         (["run", "--metric", "call_cuont"], "call_count"),
         (["backfill", "--from", "2026-01-02", "--to", "2026-01-01"], "at least an hour"),
+        (["status", "--from", "2026-01-02", "--to", "2026-01-01"], "at least an hour"),
+        (["get", "call_count", "--from", "2026-01-02", "--to", "2026-01-01"], "--to must be after"),
         (["trend", "call_count", "--days", "0"], "--days"),
         (["ingest", "absent.json"], "absent.json"),
         (["ingest", "--source", "nope"], "nope"),

@@ -68,9 +68,11 @@ def test_a_file_is_replaced_whole_and_its_ending_says_the_format(tmp_path: Path)
         (["export", "everything"], "everything"),
         (["export", "values", "--metric", "avg_turn_counts"], "Did you mean avg_turn_count"),
         (["export", "values", "--from", "yesterday"], "is not a date or time"),
+        (["export", "values", "--from", "2026-01-02", "--to", "2026-01-01"], "--to must be after"),
         (["export", "values", "-o", "nowhere/v.csv"], "no folder nowhere"),
+        (["export", "values", "-o", "."], "it is a folder"),
     ],
-    ids=["kind", "metric", "date", "folder"],
+    ids=["kind", "metric", "date", "span", "no folder", "a folder"],
 )
 def test_a_mistake_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments) == 2
