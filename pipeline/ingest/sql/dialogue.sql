@@ -60,7 +60,7 @@ WITH turns AS (
         avg(length_us) FILTER (is_turn AND speaker = 'user') / 1e6 AS avg_user_turn_seconds,
         max(length_us) FILTER (is_turn AND speaker = 'agent') / 1e6 AS max_agent_turn_seconds,
         max(length_us) FILTER (is_turn AND speaker = 'user') / 1e6 AS max_user_turn_seconds,
-        avg(stt_confidence) FILTER (speaker = 'user') AS avg_stt_confidence,
+        avg(stt_confidence ORDER BY stt_confidence) FILTER (speaker = 'user') AS avg_stt_confidence,
         count(interrupted) FILTER (is_turn AND speaker = 'agent') AS agent_flags,
         count(interrupted) FILTER (is_turn AND speaker = 'user') AS user_flags,
         bool_or(speaker = 'agent') AS agent_spoke,

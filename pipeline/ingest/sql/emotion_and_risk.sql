@@ -39,8 +39,8 @@ labels AS (
 levels AS (
     SELECT
         conversation_id,
-        avg(valence) AS average_valence,
-        avg(arousal) AS average_arousal,
+        avg(valence ORDER BY valence) AS average_valence,
+        avg(arousal ORDER BY arousal) AS average_arousal,
         if(count(valence) > 0, least(min(valence), 0), NULL) AS peak_negative_valence
     FROM chosen
     GROUP BY conversation_id
@@ -48,8 +48,8 @@ levels AS (
 sentiments AS (
     SELECT
         conversation_id,
-        avg(sentiment) FILTER (speaker = 'user') AS average_user_sentiment,
-        avg(sentiment) FILTER (speaker = 'agent') AS average_agent_sentiment,
+        avg(sentiment ORDER BY sentiment) FILTER (speaker = 'user') AS average_user_sentiment,
+        avg(sentiment ORDER BY sentiment) FILTER (speaker = 'agent') AS average_agent_sentiment,
         avg((sentiment < 0)::INT) FILTER (speaker = 'user') AS negative_user_turn_ratio
     FROM said
     WHERE is_turn AND sentiment IS NOT NULL
@@ -82,7 +82,7 @@ SELECT
     max(place) AS place,
     max(turn) AS turn,
     epoch_us(max(occurred_at)) AS instant_us,
-    least(sum(raw_score * weight), 1) AS score,
+    least(sum(raw_score * weight ORDER BY raw_score * weight), 1) AS score,
     json_object(
         'composite_score', score,
         'signals', list({

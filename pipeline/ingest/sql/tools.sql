@@ -50,7 +50,7 @@ WITH by_name AS (
         count(*) AS calls,
         if(count(succeeded) > 0, count(*) FILTER (succeeded), NULL) AS succeeded,
         if(count(succeeded) > 0, count(*) FILTER (NOT succeeded), NULL) AS failed,
-        avg(duration_ms) AS avg_duration_ms,
+        avg(duration_ms ORDER BY duration_ms) AS avg_duration_ms,
         max(duration_ms) AS max_duration_ms
     FROM tool_calls
     WHERE name IS NOT NULL
@@ -72,7 +72,7 @@ counted AS (
         count(*) AS total_calls,
         if(count(succeeded) > 0, count(*) FILTER (succeeded), NULL) AS succeeded,
         if(count(succeeded) > 0, count(*) FILTER (NOT succeeded), NULL) AS failed,
-        avg(duration_ms) AS avg_duration_ms,
+        avg(duration_ms ORDER BY duration_ms) AS avg_duration_ms,
         quantile_cont(duration_ms, 0.95) AS p95_duration_ms,
         max(duration_ms) AS max_duration_ms,
         list(name ORDER BY place) FILTER (name IS NOT NULL) AS sequence

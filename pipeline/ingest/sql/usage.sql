@@ -21,10 +21,10 @@ counted AS (
         (sum(tokens_in) FILTER (NOT is_user))::BIGINT AS tokens_in,
         (sum(tokens_cached) FILTER (NOT is_user))::BIGINT AS tokens_cached,
         (sum(tokens_out) FILTER (NOT is_user))::BIGINT AS tokens_out,
-        sum(cost_usd) FILTER (NOT is_user) AS cost_usd,
-        sum(cost_usd) FILTER (is_user) AS user_cost_usd,
+        sum(cost_usd ORDER BY cost_usd) FILTER (NOT is_user) AS cost_usd,
+        sum(cost_usd ORDER BY cost_usd) FILTER (is_user) AS user_cost_usd,
         nullif(count(*) FILTER (is_call), 0) AS model_call_count,
-        avg(duration_ms) AS avg_model_call_ms,
+        avg(duration_ms ORDER BY duration_ms) AS avg_model_call_ms,
         max(duration_ms) AS max_model_call_ms
     FROM read
     GROUP BY conversation_id
