@@ -7,6 +7,7 @@ SELECT
     $end::TIMESTAMPTZ - if(n % 50 = 0, to_seconds(60 + n % 3000), to_hours((25 + n % 8000)::INTEGER)) AS ended_at,
     ended_at - INTERVAL 1 MINUTE AS started_at,
     ended_at AS settled_at,
+    ended_at AS first_arrival_at,
     ended_at AS last_arrival_at,
     'voice' AS channel, 'production' AS traffic,
     (hash(n, 'duration') % 600)::DOUBLE AS duration_seconds,

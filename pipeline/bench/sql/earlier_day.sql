@@ -14,6 +14,7 @@ SELECT * REPLACE (
     started_at - to_days($ago) AS started_at,
     ended_at - to_days($ago) AS ended_at,
     settled_at - to_days($ago) AS settled_at,
+    $over::TIMESTAMPTZ AS first_arrival_at,
     $over::TIMESTAMPTZ AS last_arrival_at
 )
 FROM day.conversations;
@@ -22,6 +23,7 @@ INSERT INTO metric_values BY NAME
 SELECT * REPLACE (
     if($ago = 0, entity_id, entity_id || '-' || $ago) AS entity_id,
     observed_at - to_days($ago) AS observed_at,
+    $over::TIMESTAMPTZ AS first_arrival_at,
     $over::TIMESTAMPTZ AS computed_at
 )
 FROM day.metric_values;
