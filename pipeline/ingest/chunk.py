@@ -83,6 +83,7 @@ class Chunk:
     count: int = 0
     _pieces: list[pa.Table] = field(default_factory=list)
     _pieces_size: int = 0
+    _last_size: int = 0
     _rows: list[tuple[int, str, str, str, str, str | None, str | None]] = field(default_factory=list)
     _rows_size: int = 0
 
@@ -133,5 +134,12 @@ class Chunk:
 
     def _add_piece(self, *columns: pa.Array) -> None:
         piece = pa.table(list(columns), _INCOMING)
-        self._pieces_size += piece.column("record").nbytes
-        self._pieces.append(piece)
+        size = piece.column("record").nbytes
+        self._pieces_size += size
+        # Several batches in one piece are read by several threads.
+        if self._pieces and self._last_size + size <= _PIECE_BYTES:
+            self._pieces[-1] = pa.concat_tables([self._pieces[-1], piece])
+            self._last_size += size
+        else:
+            self._pieces.append(piece)
+            self._last_size = size
