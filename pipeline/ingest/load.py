@@ -107,19 +107,24 @@ class Loader:
 
 def stage(con: duckdb.DuckDBPyConnection, pieces: Sequence[pa.Table], settings: Settings) -> None:
     """Type the records of a sealed chunk: the temporary table `staged` has a row for each, with why it is refused."""
-    parameters = {
-        "earliest": settings.earliest_event,
-        "latest": datetime.now(UTC) + _FUTURE,
-        "iso_pattern": f"{_INSTANT}{_OFFSET}?",
-        "zoned_iso_pattern": f"{_INSTANT}{_OFFSET}",
-        "zone_pattern": f"{_OFFSET}$",
-    }
+    parameters = instant_rules(settings)
     run_script(con, load_sql(_SQL, "staged"))
     for piece in pieces:
         con.register("incoming", piece)
         run_script(con, load_sql(_SQL, "quick"), parameters)
         if con.execute("SELECT count(*) FROM left_over").fetchall() != [(0,)]:
             run_script(con, load_sql(_SQL, "stage"), parameters)
+
+
+def instant_rules(settings: Settings) -> dict[str, object]:
+    """What staging accepts as an instant: its bounds, and how it is written."""
+    return {
+        "earliest": settings.earliest_event,
+        "latest": datetime.now(UTC) + _FUTURE,
+        "iso_pattern": f"{_INSTANT}{_OFFSET}?",
+        "zoned_iso_pattern": f"{_INSTANT}{_OFFSET}",
+        "zone_pattern": f"{_OFFSET}$",
+    }
 
 
 def _files(chunk: Chunk, now: datetime) -> pa.Table:

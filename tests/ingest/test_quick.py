@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -11,15 +10,11 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.ingest.load import instant_rules
+from pipeline.settings import Settings
 from pipeline.store import load_sql, run_script
 
-PARAMETERS: dict[str, object] = {
-    "earliest": datetime(2000, 1, 1, tzinfo=UTC),
-    "latest": datetime(2027, 1, 1, tzinfo=UTC),
-    "iso_pattern": r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}(:?\d{2})?)?",
-    "zoned_iso_pattern": r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}(:?\d{2})?)",
-    "zone_pattern": r"(Z|[+-]\d{2}(:?\d{2})?)$",
-}
+PARAMETERS = instant_rules(Settings())
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
