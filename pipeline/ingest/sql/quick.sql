@@ -54,4 +54,6 @@ WHERE is_plain AND occurred_at BETWEEN $earliest AND $latest AND traffic IS NOT 
 CREATE OR REPLACE TEMP TABLE left_over AS
 SELECT position, file_id, source_key, record
 FROM incoming
-WHERE reason IS NULL AND position NOT IN (SELECT position FROM staged);
+WHERE reason IS NULL
+  -- Earlier pieces are not looked at again.
+  AND position NOT IN (SELECT position FROM staged WHERE position >= (SELECT min(position) FROM incoming));
