@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
 
 import psycopg
 import pytest
+from writing import another_writer
 
 from pipeline.errors import SettingsError, StoreUnavailableError
 from pipeline.settings import Settings
@@ -82,22 +82,12 @@ def test_a_half_finished_run_is_not_visible(lake: Settings) -> None:
 
 def test_a_writer_that_waits_too_long_is_told(lake: Settings) -> None:
     impatient = Store(lake.model_copy(update={"lock_seconds": 0.05}))
-    entered, leave = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with Store(lake).write():
-            entered.set()
-            leave.wait(30)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    try:
-        assert entered.wait(30)
-        with pytest.raises(StoreUnavailableError, match="METRIC_STORE_LOCK_SECONDS"), impatient.write():
-            pass
-    finally:
-        leave.set()
-        holder.join()
+    with (
+        another_writer(lake),
+        pytest.raises(StoreUnavailableError, match="METRIC_STORE_LOCK_SECONDS"),
+        impatient.write(),
+    ):
+        pass
 
 
 def test_subjects_are_written_side_by_side_and_everything_is_written_alone(lake: Settings) -> None:

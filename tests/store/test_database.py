@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import duckdb
 import pytest
+from writing import another_writer
 
 from pipeline.errors import InternalError, StoreUnavailableError
 from pipeline.settings import Settings
@@ -69,22 +69,12 @@ def test_entering_write_twice_in_one_thread_is_named_as_the_bug_it_is(store: Sto
 
 def test_a_writer_that_waits_too_long_is_told_who_holds_the_file(settings: Settings) -> None:
     impatient = Store(settings.model_copy(update={"lock_seconds": 0.05}))
-    entered, leave = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with Store(settings).write():
-            entered.set()
-            leave.wait(30)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    try:
-        assert entered.wait(30)
-        with pytest.raises(StoreUnavailableError, match="METRIC_STORE_LOCK_SECONDS"), impatient.write():
-            pass
-    finally:
-        leave.set()
-        holder.join()
+    with (
+        another_writer(settings),
+        pytest.raises(StoreUnavailableError, match="METRIC_STORE_LOCK_SECONDS"),
+        impatient.write(),
+    ):
+        pass
 
 
 def test_reading_before_anything_is_published_says_what_to_run(store: Store) -> None:
