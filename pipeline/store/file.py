@@ -25,6 +25,7 @@ from pipeline.errors import StoreUnavailableError
 from pipeline.settings import Settings
 from pipeline.store.engine import Config, Generation, Prepare, Published, Subject, first_line, literal, plain_errors
 from pipeline.store.interrupts import deferred_interrupts
+from pipeline.store.spill import spill_folder
 from pipeline.store.sql import load_sql, run_script
 
 _POLL_SECONDS = 0.02
@@ -38,6 +39,7 @@ class DatabaseFile:
         self._settings = settings
         self._path = settings.database_path
         self._published = {"data": settings.snapshot_path, "control": settings.control_path}
+        self._spill = self._path.with_name(f"{self._path.name}.spill")
 
     @contextmanager
     def writer(
@@ -100,7 +102,7 @@ class DatabaseFile:
 
     def publications(self, kind: Published) -> FilePublications:
         """The file that is published, whichever it is at the time."""
-        return FilePublications(self._published[kind])
+        return FilePublications(self._published[kind], self._spill)
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
         """Drop deleted rows and give free blocks at the end of the file back."""
@@ -110,6 +112,7 @@ class DatabaseFile:
     @contextmanager
     def only_one(self, work: str) -> Iterator[bool]:
         """A lock file of the work."""
+        self._settings.home.mkdir(parents=True, exist_ok=True)
         with (self._settings.home / f"{work}.lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,8 +148,7 @@ class DatabaseFile:
         config: dict[str, str | bool | int | float | list[str]] = {
             "threads": self._settings.threads,
             "memory_limit": self._settings.memory_limit,
-            # Of this process: two readers that spill into one folder both crash.
-            "temp_directory": str(path.with_name(f"{path.name}.{os.getpid()}.spill")),
+            "temp_directory": spill_folder(self._spill),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
@@ -171,8 +173,9 @@ class FilePublications:
     link, removed as soon as it is open.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spill: Path) -> None:
         self._path = path
+        self._spill = spill
 
     def exist(self) -> bool:
         """Whether there is a file."""
@@ -191,8 +194,12 @@ class FilePublications:
         try:
             link.hardlink_to(self._path)
             generation = _generation(link)  # of the link: the path may be replaced at any time
-            con = duckdb.connect(str(link), read_only=True, config=dict(config))
+            options = {"temp_directory": spill_folder(self._spill), **config}
+            walled = not options.pop("enable_external_access", True)
+            con = duckdb.connect(str(link), read_only=True, config=options)
             con.execute("SET GLOBAL TimeZone = 'UTC'")  # every cursor has it
+            if walled:  # not at the start, when it forbids to name a folder
+                con.execute("SET GLOBAL enable_external_access = FALSE")
         except FileNotFoundError:
             raise _nothing_published(self._path) from None
         except (OSError, duckdb.Error) as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
@@ -14,6 +12,7 @@ import duckdb
 from pipeline.errors import SettingsError, StoreUnavailableError
 from pipeline.store.engine import Config, first_line, literal
 from pipeline.store.postgres import LAKE_SCHEMA, Catalog
+from pipeline.store.spill import spill_folder
 
 _EXTENSIONS = ("postgres_scanner", "ducklake")
 _SECRET = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "DATABASE"}
@@ -47,10 +46,7 @@ def open_lake(location: Location, config: Config, snapshot: int | None = None) -
         SettingsError: the extensions are not installed, or the folder is another one than that of the catalog.
         StoreUnavailableError: the lake cannot be opened.
     """
-    with suppress(OSError):  # what needs it will say so
-        location.spill.mkdir(parents=True, exist_ok=True)
-    # Of its own: two DuckDBs that spill into one folder both crash.
-    options = {"temp_directory": str(location.spill / uuid.uuid4().hex), **config}
+    options = {"temp_directory": spill_folder(location.spill), **config}
     walled = not options.pop("enable_external_access", True)
     options |= {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     extensions = [_extension(name) for name in _EXTENSIONS]
