@@ -1,10 +1,10 @@
 r"""Mode `pattern`: keywords or a regular expression (RE2) over the text of turns, and a trigger followed by an outcome.
 
-All expressions of all definitions are matched in one scan over the turns. A keyword is a whole word of any script, so
-boundaries are spelled out (RE2's `\b` knows ASCII only); scripts that do not separate words have none. A conversation
-without any text is `missing`. Without a match `first_offset` is `not_applicable`: there is nothing whose time could be
-told. With `outcome`, a trigger counts when the next outcome in a later turn comes within the limits, from the start of
-one turn to that of the other.
+All expressions of all definitions are matched in one scan over the turns: together, and one by one only in turns in
+which one of them is found. A keyword is a whole word of any script, so boundaries are spelled out (RE2's `\b` knows
+ASCII only); scripts that do not separate words have none. A conversation without any text is `missing`. Without a match
+`first_offset` is `not_applicable`: there is nothing whose time could be told. With `outcome`, a trigger counts when the
+next outcome in a later turn comes within the limits, from the start of one turn to that of the other.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def read_patterns(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> 
     # A parameter is a constant to DuckDB, so each expression is compiled once.
     names = {f"expression_{place}": expression for place, expression in enumerate(expressions)}
     matches = ", ".join(f"regexp_matches(text, ${name})" for name in names)
-    run_script(con, load_sql("pipeline.extract.sql", "pattern").replace("/*matches*/", matches), {**names})
+    parameters = {**names, "any": "|".join(f"(?:{each})" for each in expressions), "count": len(expressions)}
+    run_script(con, load_sql("pipeline.extract.sql", "pattern").replace("/*matches*/", matches), parameters)
     con.unregister("pattern")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -40,6 +41,29 @@ def test_keywords_and_expressions(bench: Any) -> None:
     assert bench.values("symbol") == {"a": True, "b": False} | silent
     assert bench.values("turns") == {"a": 2.0, "b": 2.0} | silent
     assert bench.values("offset") == {"a": 60.0, "b": "not_applicable"} | silent
+
+
+def test_expressions_do_not_bear_on_each_other(bench: Any) -> None:
+    """They are tried together first: flags, alternatives and anchors of one must not leak into the next."""
+    expressions = {
+        "either": "cat|dog",
+        "flagged": "(?i)bird",
+        "anchored": "^fish$",
+        "cased": "Cow",
+        "many_lines": "(?s)a.b",
+        "empty": "x*",
+        "end": r"end\z",
+    }
+    texts = ["CAT", "cat", "hotdog", "BIRD", "fish", "a fish", "Cow", "cow", "a\nb", "a b", "at the end", "end of it"]
+    bench.define(
+        *(pattern(bench, key, regex=each, case_sensitive=True) for key, each in expressions.items()),
+        pattern(bench, "uncased", regex="DOG"),
+    )
+    bench.add(*(bench.said(f"c{at}", ("user", text)) for at, text in enumerate(texts)))
+    assert not bench.run().failed
+    compiled = {key: re.compile(each.replace(r"\z", r"\Z")) for key, each in expressions.items()}
+    for key, each in (compiled | {"uncased": re.compile("DOG", re.IGNORECASE)}).items():
+        assert bench.values(key) == {f"c{at}": bool(each.search(text)) for at, text in enumerate(texts)}, key
 
 
 def test_a_trigger_counts_when_its_outcome_comes_in_time(bench: Any) -> None:

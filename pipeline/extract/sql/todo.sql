@@ -8,9 +8,13 @@ SET VARIABLE todo_since = (SELECT min(first_arrival_at) FROM todo);
 SET VARIABLE todo_assembled_since = (SELECT min(last_arrival_at) FROM todo);
 SET VARIABLE todo_until = (SELECT max(last_arrival_at) FROM todo);
 
+CREATE OR REPLACE TEMP TABLE todo_conversation_id AS
+SELECT DISTINCT conversation_id
+FROM todo;
+
 CREATE OR REPLACE TEMP VIEW todo_conversation AS
 SELECT *
 FROM conversations
 WHERE workspace_id = getvariable('workspace_id')
     AND last_arrival_at BETWEEN getvariable('todo_assembled_since') AND getvariable('todo_until')
-    AND conversation_id IN (SELECT conversation_id FROM todo);
+    AND conversation_id IN (FROM todo_conversation_id);
