@@ -10,7 +10,8 @@ import typer
 
 from pipeline.bench.stage import Size
 from pipeline.bench.stages import STAGES, stage_named
-from pipeline.cli.console import emit, emit_table, progress
+from pipeline.cli.console import complain, emit, emit_table, progress
+from pipeline.errors import InternalError
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +36,11 @@ def bench(
     """Measure stages: floor, ours and a naive version by turns, with data made on the fly.
 
     Takes time and disk where temporary files go (TMPDIR): see --list. Only METRIC_STORE_THREADS and
-    METRIC_STORE_MEMORY_LIMIT are heeded. Exit code 1 when two competitors found different answers.
+    METRIC_STORE_MEMORY_LIMIT are heeded. Exit code 1 when two competitors found different answers or one failed; the
+    other stages are measured all the same.
     """
     from pipeline.bench import report
-    from pipeline.bench.driver import measure
+    from pipeline.bench.driver import StageResult, measure
 
     if unknown := [name for name in stages or () if name not in STAGES]:
         raise typer.BadParameter(f"no stage {unknown[0]!r}; there are {', '.join(STAGES)}.")
@@ -46,19 +48,24 @@ def bench(
     if listing:
         emit_table(["stage", "work", "cost at full size"], [(each.name, each.work, each.cost) for each in chosen])
         return
-    results = []
+    results: list[StageResult] = []
+    failed: list[str] = []
     with progress() as display:
         task = display.add_task("", total=len(chosen))
         for stage in chosen:
-            results.append(
-                measure(
+            try:
+                result = measure(
                     stage,
                     size,
                     rounds=rounds,
                     on_step=lambda step: display.update(task, description=step, refresh=True),
                 )
-            )
-            display.advance(task)
+            except InternalError as error:
+                failed.append(str(error))
+                continue
+            finally:
+                display.advance(task)
+            results.append(result)
             if json_file is not None:  # after each stage, so that an interrupted night is not lost
                 json_file.write_bytes(orjson.dumps(report.document(results), option=orjson.OPT_INDENT_2))
     cells = [row for result in results for row in report.rows(result)]
@@ -67,5 +74,7 @@ def bench(
     else:
         emit_table(report.COLUMNS, cells, spare=("CPU s", "answer"))
     emit(report.machine_line())
-    if any(measured.agrees is False for result in results for measured in result.results.values()):
+    for failure in failed:
+        complain(failure)
+    if failed or any(measured.agrees is False for result in results for measured in result.results.values()):
         raise typer.Exit(1)

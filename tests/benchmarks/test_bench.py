@@ -61,6 +61,14 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pyte
     assert stage["bars"][0]["holds"] is None  # so small that nobody can tell
 
 
+def test_a_stage_that_fails_is_named(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("METRIC_STORE_MEMORY_LIMIT", "1MB")
+    assert run(["bench", "pattern", "--size", "small", "--markdown"]) == 1
+    said = capfd.readouterr()
+    assert said.out.startswith("| stage |")
+    assert "The benchmark pattern: prepare ended with exit code 1." in said.err
+
+
 def test_an_unknown_stage_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "speed"]) == 2
     assert "speed" in capsys.readouterr().err
