@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from openai._types import RequestOptions
 
 _NO_KEY = "none"  # the client refuses to start without one; servers without keys ignore it
+_KEEPALIVE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +65,21 @@ def client_of(endpoint: ModelEndpoint) -> AsyncOpenAI:
     key = os.environ.get(endpoint.key_variable, "") if endpoint.key_variable else _NO_KEY
     if not key:
         raise FaultError("endpoint", f"the environment variable {endpoint.key_variable} is not set")
-    return _client(endpoint.base_url, key, endpoint.max_concurrency)
+    return _client(endpoint.base_url, key)
 
 
 @cache
-def _client(base_url: str, key: str, concurrency: int) -> AsyncOpenAI:
-    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+def _client(base_url: str, key: str) -> AsyncOpenAI:
+    """Over aiohttp, which takes a third less processor time a call than the client's own transport.
 
-    from pipeline.judge.connections import PooledTransport
+    The number of connections is not limited here: the limiter counts requests.
+    """
+    import httpx2
+    from openai import AsyncOpenAI, DefaultAioHttpClient
 
-    for name in ("openai", "httpx2", "httpcore2"):  # at debug level they would log the messages
+    for name in ("openai", "httpx2", "aiohttp"):  # at debug level they would log the messages
         logging.getLogger(name).setLevel(logging.WARNING)
-    http = DefaultAsyncHttpxClient(transport=PooledTransport(concurrency))
+    http = DefaultAioHttpClient(limits=httpx2.Limits(max_connections=0, keepalive_expiry=_KEEPALIVE_SECONDS))
     client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
     loop.at_exit(client.close)
     return client
@@ -92,9 +96,7 @@ async def send(request: Request, capability: Capability, output_tokens: int | No
     try:
         client = client_of(endpoint)
         async with asyncio.timeout(endpoint.timeout_seconds):  # of the whole answer: a trickle does not extend it
-            completion = await _complete(
-                client, capability.parameters(request, output_tokens), endpoint.timeout_seconds
-            )
+            completion = await _complete(client, capability.parameters(request, output_tokens))
     except Exception as error:
         raise fault_of(error, endpoint.key_variable) from None  # the chain would carry the request's text
     return received(
@@ -102,7 +104,7 @@ async def send(request: Request, capability: Capability, output_tokens: int | No
     )
 
 
-async def _complete(client: AsyncOpenAI, body: dict[str, Any], timeout_seconds: float) -> Any:
+async def _complete(client: AsyncOpenAI, body: dict[str, Any]) -> Any:
     """A chat completion as parsed JSON.
 
     `chat.completions.create` would walk through the body and build an object for every part of the answer, which
@@ -110,7 +112,7 @@ async def _complete(client: AsyncOpenAI, body: dict[str, Any], timeout_seconds: 
     """
     import httpx2
 
-    options: RequestOptions = {"timeout": timeout_seconds, "security": {"bearer_auth": True}}
+    options: RequestOptions = {"timeout": None, "security": {"bearer_auth": True}}
     content = orjson.dumps(body)
     response = await client.post("/chat/completions", cast_to=httpx2.Response, content=content, options=options)
     try:

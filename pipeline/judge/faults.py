@@ -35,15 +35,16 @@ class FaultError(Exception):
 
 def fault_of(error: Exception, key_variable: str | None) -> FaultError:
     """Sort an exception of the `openai` client."""
+    import httpx2
     import openai
 
     if isinstance(error, FaultError):
         return error
-    if isinstance(error, TimeoutError | openai.APITimeoutError):
+    if isinstance(error, TimeoutError) or isinstance(error.__cause__, httpx2.ReadTimeout):
         return FaultError("transient", "no answer in time")
     if isinstance(error, openai.APIStatusError):
         return _of_status(error.status_code, error, key_variable)
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError):  # which an `APITimeoutError` is, without a connection
         return FaultError("transient", "the connection failed")
     return FaultError("transient", f"an unreadable response ({type(error).__name__})")
 

@@ -136,6 +136,17 @@ def test_an_endpoint_that_fails_halfway_is_given_up_and_the_next_run_heals(
     assert whole.count.answered == states["error"]
 
 
+def test_a_server_that_is_not_there_is_said_to_be_unreachable(bench: Any, serve: Serve) -> None:
+    judge = serve()
+    judge.stop()
+    bench.ask(judge, retry_seconds=0)
+    bench.define(bench.score())
+    bench.talk(2)
+    bench.run()
+    assert bench.states("empathy") == {"error": 2}
+    assert "the connection failed" in bench.value("empathy")["error"]
+
+
 def test_a_question_that_always_fails_fails_alone(bench: Any, serve: Serve) -> None:
     judge = serve(faults=[Fault("server_error", share=0.1, times=None)], latency=0.005)
     bench.ask(judge, retry_seconds=2, max_concurrency=2)
