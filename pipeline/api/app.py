@@ -38,6 +38,7 @@ from pipeline.settings import Settings
 from pipeline.store.control import control_transaction, publish_control
 from pipeline.workspace import audit
 from pipeline.workspace.alarms import watch
+from pipeline.workspace.intake import adopt_intake
 from pipeline.workspace.keys import note_use
 from pipeline.workspace.webhooks import deliver, read_webhooks
 
@@ -103,6 +104,7 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     await run_in_threadpool(publish_control, service.store)
+    await run_in_threadpool(_adopt, service)
     background = asyncio.create_task(_run_beside(service))
     try:
         yield
@@ -112,6 +114,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await background
         await run_in_threadpool(_store_uses, service)
         await run_in_threadpool(service.close)
+
+
+def _adopt(service: Service) -> None:
+    """Events that the server acknowledged before it was killed need not wait for the next run."""
+    try:
+        adopt_intake(service.settings)
+    except OSError as error:
+        _LOG.warning("Events that were accepted earlier wait for the next run: %s", error.strerror)
 
 
 async def _run_beside(service: Service) -> None:

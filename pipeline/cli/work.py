@@ -24,6 +24,7 @@ from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
 from pipeline.window import Window, floor_hour
 from pipeline.workspace.catalogs import current_catalog
+from pipeline.workspace.intake import adopt_intake
 
 _NAMED = 5
 """Metrics or files that are named where many failed for one reason."""
@@ -58,6 +59,8 @@ def ingest(
         _explain(settings, urls, source, record, as_json=as_json)
         return
     store, catalog = Store(settings), current_catalog(settings)
+    if not urls:
+        adopt_intake(settings)
     with progress() as display:
         report = ingest_files(
             store, catalog, settings, urls=urls or None, source=source, on_progress=_file_progress(display)

@@ -13,10 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-import dagster as dg
-
 from pipeline.errors import SettingsError
-from pipeline.orchestration.instance import fail_abandoned_runs, prepare_dagster_home
+from pipeline.orchestration.instance import only_local_server, prepare_dagster_home
 from pipeline.orchestration.reload import WEBSERVER
 from pipeline.settings import Settings
 
@@ -45,9 +43,11 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
     """
     port = _free_port(host, port)
     prepare_dagster_home(settings)
-    if settings.catalog is None:  # else runs of other machines may be under way; Dagster watches over those
-        with dg.DagsterInstance.get() as instance:
-            fail_abandoned_runs(instance)
+    with only_local_server(settings):
+        return _run(host, port, on_ready)
+
+
+def _run(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     group = subprocess.Popen(  # noqa: S603 - every argument is ours
         _command(host, port),
         env=os.environ | {WEBSERVER: f"{host}:{port}"},

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from api_server import NOW, OURS, Server
+from api_server import NOW, OURS, Server, serving
 
 from pipeline.catalog import load_catalog
 from pipeline.errors import StoreUnavailableError
@@ -195,7 +195,8 @@ def test_what_a_killed_server_acknowledged_is_adopted(server: Server, settings: 
     )
     assert killed.stdout == "acknowledged\n", killed.stderr
     assert lines(settings.home / "landing") == []
-    assert adopt_intake(settings) == 1
+    with serving(settings):  # the next one, whether or not a run comes first
+        pass
     assert [each["event_id"] for each in lines(settings.home / "landing")] == ["kept"]
     assert adopt_intake(settings) == 0
 

@@ -11,9 +11,10 @@ import dagster as dg
 import httpx2
 import pytest
 from api_server import Server, fill, serving
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from pipeline.cli.app import run
-from pipeline.orchestration.instance import prepare_dagster_home
+from pipeline.orchestration.instance import only_local_server, prepare_dagster_home
 from pipeline.orchestration.location import build_definitions
 from pipeline.orchestration.metrics import metric_asset
 from pipeline.sample import write_sample
@@ -91,6 +92,16 @@ def test_dagster_keeps_runs_and_events_in_postgres(deployment: Settings, monkeyp
         (found,) = another.get_runs()
         assert found.status == dg.DagsterRunStatus.SUCCESS
         assert another.get_materialized_partitions(metric_asset("c_turns")) == {"2026-03-12-14:00"}
+        launched_by = {"dev": {"host": "localhost", "socket": "/tmp/s"}, "compose": {"host": "code", "port": 4000}}
+        runs = {
+            name: another.create_run_for_job(
+                job, status=dg.DagsterRunStatus.STARTED, tags={GRPC_INFO_TAG: json.dumps(where)}
+            ).run_id
+            for name, where in launched_by.items()
+        }
+        with only_local_server(deployment):  # the next `dev`, after one that was killed
+            statuses = {name: another.get_run_by_id(run_id).status for name, run_id in runs.items()}
+        assert statuses == {"dev": dg.DagsterRunStatus.FAILURE, "compose": dg.DagsterRunStatus.STARTED}
     assert not list(home.rglob("*.db"))
     with Store(deployment).read() as con:
         values = con.execute("SELECT count(*) FROM metric_values WHERE metric_key = 'c_turns'").fetchall()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from pipeline.errors import SettingsError
-from pipeline.orchestration.instance import POOL, fail_abandoned_runs, prepare_dagster_home
+from pipeline.orchestration.instance import POOL, fail_abandoned_runs, only_local_server, prepare_dagster_home
 from pipeline.orchestration.jobs import prune_runs
 from pipeline.orchestration.location import build_definitions
 from pipeline.orchestration.reload import WEBSERVER, reload_sensor
@@ -19,7 +20,8 @@ from pipeline.settings import Settings
 
 @pytest.fixture
 def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("DAGSTER_HOME", "")
+    for name in ("DAGSTER_HOME", "DAGSTER_POSTGRES_URL"):
+        monkeypatch.setenv(name, "")
     return prepare_dagster_home(settings)
 
 
@@ -48,6 +50,22 @@ def test_the_users_configuration_is_left_alone(settings: Settings, home: Path) -
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n# mine\n")
     assert prepare_dagster_home(settings) == home
     assert "# mine" in (home / "dagster.yaml").read_text()
+
+
+def test_a_configuration_that_nobody_edited_follows_the_store_to_a_lake(settings: Settings, home: Path) -> None:
+    on_a_lake = settings.model_copy(update={"catalog": SecretStr("postgresql://db/x")})
+    for there, keeps_runs_in_postgres in ((on_a_lake, True), (settings, False)):
+        prepare_dagster_home(there)
+        assert ("postgres" in (home / "dagster.yaml").read_text()) == keeps_runs_in_postgres
+
+
+def test_a_second_server_leaves_the_runs_of_the_first_alone(settings: Settings, instance: dg.DagsterInstance) -> None:
+    with only_local_server(settings):
+        running = instance.create_run_for_job(small, status=dg.DagsterRunStatus.STARTED).run_id
+        with only_local_server(settings):
+            assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
+    with only_local_server(settings):
+        assert {run.run_id: run.status for run in instance.get_runs()} == {running: dg.DagsterRunStatus.FAILURE}
 
 
 def test_a_home_that_the_user_has_set_is_used(
