@@ -6,10 +6,8 @@ the SQL runs. Nothing else may open it: closing any descriptor of the file would
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from threading import get_ident
 
 import duckdb
 
@@ -25,6 +22,7 @@ from pipeline.errors import StoreUnavailableError
 from pipeline.settings import Settings
 from pipeline.store.engine import Config, Generation, Prepare, Published, Subject, first_line, literal, plain_errors
 from pipeline.store.interrupts import deferred_interrupts
+from pipeline.store.replica import fresh_name, replicate
 from pipeline.store.spill import spill_folder
 from pipeline.store.sql import load_sql, run_script
 
@@ -68,27 +66,23 @@ class DatabaseFile:
         """The kernel gives nobody else the lock while this process lives."""
 
     def publish(self, con: duckdb.DuckDBPyConnection) -> int:
-        """Replace the snapshot by a copy of the live file, atomically. Open readers keep the old one.
+        """Replace the snapshot by the live file as it is, atomically. Open readers keep the old one.
 
-        Blocks are copied and no rows, so that the cost is that of the disk; a file system that shares blocks (XFS,
-        Btrfs) copies nothing. The connection is closed by then: DuckDB's own lock goes with any descriptor of the file.
+        The connection is closed by then: DuckDB's own lock goes with any descriptor of the file.
         """
         target = self._published["data"]
-        fresh = _fresh(target)
         con.execute("CHECKPOINT")
         con.close()
         try:
-            _copy(self._path, fresh)
-            fresh.replace(target)
+            replicate(self._path, target)
         except OSError as error:
-            fresh.unlink(missing_ok=True)
             raise StoreUnavailableError(f"Cannot write the snapshot {target}: {error.strerror}.") from error
         return target.stat().st_size
 
     def publish_control(self, con: duckdb.DuckDBPyConnection) -> None:
         """Replace the file of what people change, atomically."""
         target = self._published["control"]
-        fresh = _fresh(target)
+        fresh = fresh_name(target)
         live = con.execute("SELECT current_database()").fetchall()[0][0]
         con.execute(f"ATTACH {literal(str(fresh))} AS control")
         try:
@@ -233,28 +227,6 @@ def _generation(path: Path) -> Generation:
     found = path.stat()
     token = f"{found.st_ino:x}-{found.st_mtime_ns:x}"
     return Generation(token, datetime.fromtimestamp(found.st_mtime_ns / 1e9, UTC))
-
-
-def _fresh(target: Path) -> Path:
-    """Where the next generation is written; what a killed process left there is removed, since the lock is ours."""
-    for leftover in target.parent.glob(f"{target.name}.*.tmp*"):
-        leftover.unlink(missing_ok=True)
-    return target.with_name(f"{target.name}.{os.getpid()}.{get_ident()}.tmp")
-
-
-def _copy(path: Path, target: Path) -> None:
-    with path.open("rb") as source, target.open("wb") as copy:
-        try:
-            while os.copy_file_range(source.fileno(), copy.fileno(), 2**30):
-                pass
-        except (AttributeError, OSError) as error:  # not Linux, or a file system that cannot
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise
-            source.seek(0)
-            copy.seek(0)
-            shutil.copyfileobj(source, copy, 2**20)
-        copy.flush()
-        os.fsync(copy.fileno())
 
 
 def _nothing_published(path: Path) -> StoreUnavailableError:
