@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import lakes
+import postgres
 import pytest
 
 from pipeline.settings import Settings
@@ -15,6 +18,36 @@ PROJECT = Path(__file__).parent.parent
 
 # A suite that a shell starts in the background inherits an ignored SIGINT, and so would every process it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `both_stores` twice."""
+    if metafunc.definition.get_closest_marker("both_stores"):
+        kinds = ["file", pytest.param("lake", marks=pytest.mark.lake)]
+        metafunc.parametrize("stored_in", kinds, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a PostgreSQL server, without a database."""
+    if given := os.environ.get("METRIC_STORE_TEST_POSTGRES"):
+        yield given.rstrip("/")
+    elif (binaries := postgres.programs()) is None:
+        pytest.skip("no PostgreSQL: install Debian's package postgresql, or set METRIC_STORE_TEST_POSTGRES to a URL")
+    else:
+        with postgres.running(binaries) as url:
+            yield url
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stored_in(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What stores are kept in while a test runs: files, or lakes. Fixtures of a module that make one ask for it."""
+    stored_in = getattr(request, "param", "file")
+    if stored_in == "file":
+        yield stored_in
+    else:
+        with lakes.instead_of_files(request.getfixturevalue("postgres_server")):
+            yield stored_in
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from pipeline.window import HOUR, Window, floor_hour
 DEFINITIONS = Path(__file__).parent / "definitions" / "tau2.yaml"
 
 
+@pytest.mark.both_stores
 def test_the_rewards_of_the_readme_come_out_of_the_period_rows(shared_data: Path, tmp_path: Path) -> None:
     custom = tmp_path / "definitions" / "metrics" / "custom"
     custom.mkdir(parents=True)

@@ -10,7 +10,7 @@ from api_server import Server, serving, start
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, stored_in: str) -> Iterator[Server]:
     settings, store, keys = start(tmp_path_factory.mktemp("server"), segment_seconds=0.2)
     with serving(settings) as url:
         yield Server(url, settings, store, keys)

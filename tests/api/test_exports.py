@@ -15,6 +15,8 @@ from api_server import NOW, OURS, THEIRS, Server, insert, value
 
 from pipeline.workspace.keys import create_key
 
+pytestmark = pytest.mark.both_stores
+
 KEY = "voice_quality_score"
 
 

@@ -11,6 +11,7 @@ from api_server import NOW, OURS, TODAY, Server, insert, period
 
 KEY = "sentiment_then"
 CORRECTED = NOW - timedelta(hours=1)
+pytestmark = pytest.mark.both_stores
 
 
 @pytest.fixture(scope="module", autouse=True)

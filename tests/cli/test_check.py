@@ -12,6 +12,8 @@ import pytest
 from pipeline.cli.app import run
 from pipeline.sample import write_sample
 
+pytestmark = pytest.mark.both_stores
+
 CHECKS = """
 checks:
   - {name: turns, sets: [gate], metric: avg_turn_count, condition: {operator: ">=", value: 1}, min_coverage: 0.5}
@@ -22,7 +24,7 @@ checks:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, stored_in: str) -> Path:
     """A home with a few conversations of today, run for one metric, and three checks."""
     home = tmp_path_factory.mktemp("check")
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

@@ -56,6 +56,7 @@ def define(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.mark.both_stores
 def test_a_project_from_files_to_numbers(
     shell: Shell, define: Callable[..., Path], landing: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ AT = "2026-03-12T14:00Z"
 
 
 @pytest.fixture(scope="module")
-def project(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(landing: Path, tmp_path_factory: pytest.TempPathFactory, stored_in: str) -> Path:
     """A home with one hour of the sample, run once for all tests of this file."""
     home = tmp_path_factory.mktemp("export")
     with pytest.MonkeyPatch.context() as patch:
@@ -35,6 +35,7 @@ def _home(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METRIC_STORE_HOME", str(project))
 
 
+@pytest.mark.both_stores
 def test_conversations_go_to_standard_output_as_ndjson(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert run(["export", "conversations", "--metric", "avg_turn_count", "--traffic", "all"]) == 0
@@ -51,6 +52,7 @@ def test_conversations_go_to_standard_output_as_ndjson(capsys: pytest.CaptureFix
     assert f"{len(rows)} conversations written." in err
 
 
+@pytest.mark.both_stores
 def test_a_file_is_replaced_whole_and_its_ending_says_the_format(tmp_path: Path) -> None:
     target = tmp_path / "periods.parquet"
     target.write_text("what was there before")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import postgres
-import psycopg
 import pytest
+from lakes import empty_catalog
 
 from pipeline.settings import Settings
 
@@ -23,26 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lake)
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """URL of a PostgreSQL server, without a database."""
-    if given := os.environ.get("METRIC_STORE_TEST_POSTGRES"):
-        yield given.rstrip("/")
-    elif (binaries := postgres.programs()) is None:
-        pytest.skip("no PostgreSQL: install Debian's package postgresql, or set METRIC_STORE_TEST_POSTGRES to a URL")
-    else:
-        with postgres.running(binaries) as url:
-            yield url
-
-
 @pytest.fixture
-def catalog(server: str) -> Iterator[str]:
+def catalog(postgres_server: str) -> Iterator[str]:
     """URL of an empty database, dropped at the end."""
-    name = f"metric_store_test_{uuid.uuid4().hex}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as session:
-        session.execute(f"CREATE DATABASE {name}")
-        yield f"{server}/{name}"
-        session.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with empty_catalog(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from pipeline.orchestration.location import build_definitions
 from pipeline.orchestration.metrics import metric_asset
@@ -96,6 +97,7 @@ def test_hours_in_order_a_range_and_one_metric_at_a_time_give_the_same_rows(
     assert rows(by_metric) == rows(at_once)
 
 
+@pytest.mark.both_stores
 def test_every_partition_has_its_own_numbers_and_nothing_anyone_said(project: Settings) -> None:
     result = launch(project, tags=range_tags(FIRST, END))
     events = [e for e in result.get_asset_materialization_events() if e.asset_key == metric_asset("probe_turns")]

@@ -237,6 +237,7 @@ def test_checks_are_chosen_by_name_and_set(tmp_path: Path) -> None:
     assert [check.name for check in select_checks(current_catalog(settings), [])] == ["mine"]
 
 
+@pytest.mark.both_stores
 def test_the_shipped_checks_say_something_about_the_sample(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, definitions=tmp_path / "definitions")
     write_sample(tmp_path, end=END, conversations=120)

@@ -51,6 +51,7 @@ def raised(settings: Settings, store: Store, now: datetime) -> list[tuple[str, b
         return con.execute("SELECT alarm, raised FROM alarm_states ORDER BY changed_at").fetchall()
 
 
+@pytest.mark.both_stores
 def test_alarms_and_status_say_the_same(deployment: tuple[Settings, Store]) -> None:
     settings, store = deployment
     create_webhook(settings, store, OURS, "https://1.1.1.1/hook", ["freshness.missed"], actor="cli", now=NOW)

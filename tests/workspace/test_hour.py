@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from api_server import Server, serving
 
 from pipeline.client import MetricStore
@@ -27,6 +28,7 @@ DEFINITION = {
 }
 
 
+@pytest.mark.both_stores
 def test_what_is_sent_and_defined_is_a_number_after_the_next_run(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", definitions=tmp_path / "definitions")
     store = Store(settings)
