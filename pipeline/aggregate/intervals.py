@@ -20,8 +20,9 @@ def register_student(con: duckdb.DuckDBPyConnection) -> None:
 
     degrees = _numbers(
         con,
-        "WITH sizes AS (SELECT unnest([event_count, examined_count]) AS size FROM merged JOIN plan USING (plan_id)"
-        " WHERE aggregation IN ('avg', 'sum')) SELECT DISTINCT size - 1 FROM sizes WHERE size > 1",
+        "WITH sizes AS (SELECT unnest([event_count, examined_count]) AS size FROM merged JOIN periods USING (period_id)"
+        " JOIN plan USING (plan_id) WHERE aggregation IN ('avg', 'sum'))"
+        " SELECT DISTINCT size - 1 FROM sizes WHERE size > 1",
     )
     con.register("student", pa.table({"df": degrees, "t": pa.array(stdtrit(degrees, 1 - _TAIL), pa.float64())}))
 
@@ -34,7 +35,9 @@ def register_ranks(con: duckdb.DuckDBPyConnection) -> None:
     Statistics, 3.2). Ranks 0 and n + 1 say that a sample of this size has no such bound.
     """
     sizes = _numbers(
-        con, "SELECT DISTINCT event_count FROM merged JOIN plan USING (plan_id) WHERE quantile IS NOT NULL"
+        con,
+        "SELECT DISTINCT event_count FROM merged JOIN periods USING (period_id) JOIN plan USING (plan_id)"
+        " WHERE quantile IS NOT NULL",
     )
     quantiles = sorted(set(QUANTILES.values()))
     n = pa.array([size for _ in quantiles for size in sizes.to_pylist()], pa.int64())

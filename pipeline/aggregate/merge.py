@@ -74,11 +74,8 @@ def merge_parts(
     _check_mergeable(con)
     run_script(con, load_sql(SQL, "merge"))
     register_student(con)
-    run_script(con, load_sql(SQL, "finish"), {"workspace_id": workspace_id})
-    return fetch_rows(
-        con,
-        "FROM finished ORDER BY metric_key, traffic, service_id NULLS FIRST, period_start, category NULLS FIRST",
-    )
+    run_script(con, load_sql(SQL, "finish"))
+    return fetch_rows(con, load_sql(SQL, "merged_rows"), {"workspace_id": workspace_id})
 
 
 def _check_mergeable(con: duckdb.DuckDBPyConnection) -> None:

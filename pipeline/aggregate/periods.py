@@ -120,11 +120,11 @@ def aggregate(
             return AggregateReport(unknown=tuple(plans.unknown))
         _enter_values(con, plans, settings)
         run_script(con, load_sql(SQL, "merge"))
+        _check_ledger(con)
         register_ranks(con)
         run_script(con, load_sql(SQL, "holistic"))
         register_student(con)
-        run_script(con, load_sql(SQL, "finish"), {"workspace_id": store.workspace_id})
-        _check_ledger(con)
+        run_script(con, load_sql(SQL, "finish"))
         instant = _not_before_the_last(con, now or datetime.now(UTC))
         run_script(con, load_sql(SQL, "revise"), {"workspace_id": store.workspace_id, "now": instant})
         rows = con.execute(load_sql(SQL, "report")).fetchall()
@@ -173,18 +173,16 @@ def _foreign_days(con: duckdb.DuckDBPyConnection, workspace_id: str, settings: S
 
 
 def _enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, settings: Settings) -> None:
-    """Create `slices`, `places`, `touched`, and count the values of the touched periods."""
+    """Create `slices`, `periods`, `places`, and count the values of the touched periods."""
     hours = _instants(con, "SELECT DISTINCT hour FROM taken SEMI JOIN plan USING (metric_key, definition_version)")
     days = local_days(hours, settings.zone)
     register_spans(con, "days", days)
-    run_script(con, load_sql(SQL, "scope"))
-
     run_script(
         con,
         "SET VARIABLE workspace_id = $workspace_id; SET VARIABLE tick = $tick",
         {"workspace_id": plans.workspace_id, "tick": seconds_between(days) * 1_000_000},
     )
-    for script in ("tables", "entered"):
+    for script in ("scope", "tables", "entered"):
         run_script(con, load_sql(SQL, script))
     spans = joined(days)  # an event of last year must not have the whole year read
     for metrics in plans.event_batches():

@@ -114,7 +114,6 @@ class Plans:
             *(["ratios"] if kinds - {"values", "event_values"} else []),
             "counted",
             *(["category_counted"] if any(plan.metric_type == "categorical" for plan in self.plans) else []),
-            *(["asked_number"] if any(plan.needs_numbers for plan in self.plans) else []),
         ]
 
     def register(self) -> None:

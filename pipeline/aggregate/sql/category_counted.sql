@@ -1,7 +1,9 @@
 -- The categories of one span, counted.
 INSERT INTO category_counted BY NAME
 WITH labelled AS (
-    SELECT plan_id, tick, traffic, service_id, confidence, unnest(labels) AS category FROM entered
+    SELECT plan_id, tick, traffic, service_id, confidence, unnest(labels) AS category
+    FROM entered
+    WHERE metric_type = 'categorical'
 )
 
 SELECT

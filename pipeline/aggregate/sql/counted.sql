@@ -18,6 +18,8 @@ SELECT
     max(number) AS value_max,
     CASE WHEN bool_or(is_true IS NOT NULL) THEN count_if(is_true) END AS true_count,
     finite(sum(numerator)) AS numerator,
-    finite(sum(denominator)) AS denominator
+    finite(sum(denominator)) AS denominator,
+    -- One by one for just the metrics that ask for it.
+    list(number) FILTER (needs_numbers AND number IS NOT NULL) AS numbers
 FROM entered
 GROUP BY plan_id, tick, traffic, service_id, status;

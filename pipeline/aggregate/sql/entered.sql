@@ -5,6 +5,8 @@ CREATE OR REPLACE TEMP VIEW value_observed AS
 SELECT
     plan.plan_id,
     plan.reads,
+    plan.metric_type,
+    plan.needs_numbers,
     v.entity_id,
     v.observed_at,
     v.traffic,
@@ -26,15 +28,19 @@ WHERE v.workspace_id = getvariable('workspace_id')
 CREATE OR REPLACE TEMP VIEW entered AS
 WITH observed AS (
     SELECT
-        plan_id, observed_at, traffic, service_id, status, confidence, number, is_true, labels,
+        plan_id, metric_type, needs_numbers,
+        observed_at, traffic, service_id, status, confidence, number, is_true, labels,
         NULL::DOUBLE AS numerator,
         NULL::DOUBLE AS denominator
     FROM value_observed
     WHERE reads = 'values'
     UNION ALL BY NAME
-    SELECT plan_id, observed_at, traffic, service_id, status, number, is_true, labels
+    SELECT
+        plan_id, plan.metric_type, plan.needs_numbers,
+        observed_at, traffic, service_id, status, number, is_true, labels
     FROM event_observed
-    SEMI JOIN (FROM plan WHERE reads = 'event_values') USING (plan_id)
+    JOIN plan USING (plan_id)
+    WHERE plan.reads = 'event_values'
     UNION ALL BY NAME
     FROM ratio_observed
 )

@@ -1,19 +1,23 @@
--- Merged parts -> period rows without their history. Takes `merged`, `merged_categories`, `holistic`, `plan`, `student`.
+-- Merged parts -> period rows without their history, as the view `period_rows`. Takes `merged`, `merged_categories`,
+-- `holistic`, `periods`, `classes`, `plan`, `student`. Categories have everything computed anew, for the few metrics that
+-- have any: kept in between, all rows would be written once more.
 
 CREATE OR REPLACE TEMP TABLE finished AS
 WITH category_summary AS (
     SELECT
-        plan_id, traffic, service_id, granularity, period_start,
+        period_id, class_id,
         count(*) AS distinct_count,
         first(category ORDER BY true_count DESC, category) AS mode
     FROM merged_categories
-    GROUP BY ALL
+    GROUP BY period_id, class_id
 ),
 
-planned AS (
+planned AS NOT MATERIALIZED (
     SELECT
         m.*,
-        plan.* EXCLUDE (plan_id),
+        plan.aggregation,
+        plan.metric_type,
+        plan.quantile,
         c.distinct_count,
         c.mode,
         h.value AS holistic_value,
@@ -22,22 +26,13 @@ planned AS (
         m.examined_count < m.eligible_count AS left_out,
         m.eligible_count / nullif(m.examined_count, 0) AS weight
     FROM merged AS m
+    JOIN periods USING (period_id)
     JOIN plan USING (plan_id)
-    LEFT JOIN category_summary AS c
-        ON m.plan_id = c.plan_id
-        AND m.traffic = c.traffic
-        AND m.service_id IS NOT DISTINCT FROM c.service_id
-        AND m.granularity = c.granularity
-        AND m.period_start = c.period_start
-    LEFT JOIN holistic AS h
-        ON m.plan_id = h.plan_id
-        AND m.traffic = h.traffic
-        AND m.service_id IS NOT DISTINCT FROM h.service_id
-        AND m.granularity = h.granularity
-        AND m.period_start = h.period_start
+    LEFT JOIN category_summary AS c USING (period_id, class_id)
+    LEFT JOIN holistic AS h USING (period_id, class_id)
 ),
 
-valued AS (
+valued AS NOT MATERIALIZED (
     SELECT
         *,
         aggregation IN ('count', 'sum') AND left_out AS estimated,
@@ -63,6 +58,7 @@ valued AS (
             WHEN quantile IS NOT NULL THEN 'order_statistic'
             ELSE 'none'
         END AS method,
+        CASE WHEN method = 'student' THEN if(aggregation = 'avg', event_count, examined_count) - 1 END AS student_df,
         -- An estimated total extrapolates from those examined, of which the ones that are not `ok` add nothing; the
         -- error shrinks to nothing as everything is examined (finite population correction).
         examined_count * (eligible_count - 1) / nullif(eligible_count - examined_count, 0) AS effective_count,
@@ -71,7 +67,7 @@ valued AS (
     FROM planned
 ),
 
-halved AS (
+halved AS NOT MATERIALIZED (
     SELECT
         v.*,
         student.t * CASE v.aggregation
@@ -82,12 +78,10 @@ halved AS (
             )
         END AS student_half
     FROM valued AS v
-    LEFT JOIN student
-        ON v.method = 'student'
-        AND student.df = CASE WHEN v.aggregation = 'avg' THEN v.event_count ELSE v.examined_count END - 1
+    LEFT JOIN student ON student.df = v.student_df
 ),
 
-bounded AS (
+bounded AS NOT MATERIALIZED (
     SELECT
         *,
         finite(CASE
@@ -109,7 +103,7 @@ bounded AS (
     FROM halved
 ),
 
-summary AS (
+summary AS NOT MATERIALIZED (
     SELECT
         * EXCLUDE (method, low, high, mode),
         NULL::VARCHAR AS category,
@@ -139,30 +133,17 @@ category_rows AS (
             NULL AS denominator
         )
     FROM summary AS s
-    JOIN merged_categories AS c
-        ON s.plan_id = c.plan_id
-        AND s.traffic = c.traffic
-        AND s.service_id IS NOT DISTINCT FROM c.service_id
-        AND s.granularity = c.granularity
-        AND s.period_start = c.period_start
+    JOIN merged_categories AS c USING (period_id, class_id)
+    WHERE s.metric_type = 'categorical'
 )
 
 SELECT
-    $workspace_id AS workspace_id,
-    metric_key,
-    definition_version,
-    metric_type,
-    aggregation,
-    traffic,
-    service_id,
-    granularity,
-    period_start,
-    period_end,
+    period_id,
+    class_id,
     category,
     value::DOUBLE AS value,
     value_text,
     share,
-    unit,
     event_count,
     eligible_count,
     not_applicable_count,
@@ -182,7 +163,6 @@ SELECT
     interval_low,
     interval_high,
     interval_method,
-    selection,
     estimated,
     avg_confidence,
     value_sum,
@@ -193,3 +173,22 @@ SELECT
     numerator,
     denominator
 FROM (FROM summary UNION ALL BY NAME FROM category_rows);
+
+CREATE OR REPLACE TEMP VIEW period_rows AS
+SELECT
+    plan.metric_key,
+    plan.definition_version,
+    plan.metric_type,
+    plan.aggregation,
+    classes.traffic,
+    classes.service_id,
+    periods.granularity,
+    periods.period_start,
+    periods.period_end,
+    plan.unit,
+    plan.selection,
+    finished.*
+FROM finished
+JOIN periods USING (period_id)
+JOIN plan USING (plan_id)
+JOIN classes USING (class_id);

@@ -1,26 +1,28 @@
 -- Period rows against the ones that are current: what changed gets a revision, the rest stays as it was.
--- Takes `finished` and `touched`; `changes` says what became of each row.
+-- Takes `periods`, `classes` and `period_rows`; `changes` says what became of the rows that had one before them.
 
 CREATE OR REPLACE TEMP TABLE held AS
-SELECT m.rowid AS row_id, m.*
+SELECT m.rowid AS row_id, periods.plan_id, periods.period_id, classes.class_id, m.*
 FROM metric_periods AS m
-SEMI JOIN touched USING (metric_key, definition_version, granularity, period_start)
+JOIN plan USING (metric_key, definition_version)
+JOIN periods USING (plan_id, granularity, period_start)
+LEFT JOIN classes ON classes.traffic = m.traffic AND classes.service_id IS NOT DISTINCT FROM m.service_id
 WHERE m.workspace_id = $workspace_id;
 
 CREATE OR REPLACE TEMP TABLE changes AS
 WITH past AS (
-    SELECT
-        metric_key, definition_version, traffic, service_id, granularity, period_start, category,
-        max(revision) AS revision
+    SELECT period_id, class_id, category, max(revision) AS revision
     FROM held
-    GROUP BY ALL
+    GROUP BY period_id, class_id, category
 ),
 
 compared AS (
     SELECT
-        f.*,
+        f.period_id,
+        f.class_id,
+        f.category,
         h.row_id,
-        coalesce(past.revision, 0) AS past_revision,
+        past.revision,
         coalesce(greatest(abs(f.value_min), abs(f.value_max)), 0) AS size,
         row(
             f.metric_type, f.aggregation, f.period_end, f.value_text, f.unit, f.event_count, f.eligible_count,
@@ -50,31 +52,23 @@ compared AS (
         AND near(f.value_max, h.value_max, 0)
         AND near(f.numerator, h.numerator, 0)
         AND near(f.denominator, h.denominator, 0) AS same
-    FROM finished AS f
-    LEFT JOIN (FROM held WHERE superseded_at IS NULL) AS h
-        ON f.metric_key = h.metric_key
-        AND f.definition_version = h.definition_version
-        AND f.traffic = h.traffic
-        AND f.service_id IS NOT DISTINCT FROM h.service_id
-        AND f.granularity = h.granularity
-        AND f.period_start = h.period_start
-        AND f.category IS NOT DISTINCT FROM h.category
-    LEFT JOIN past
-        ON f.metric_key = past.metric_key
-        AND f.definition_version = past.definition_version
-        AND f.traffic = past.traffic
-        AND f.service_id IS NOT DISTINCT FROM past.service_id
-        AND f.granularity = past.granularity
-        AND f.period_start = past.period_start
+    FROM period_rows AS f
+    JOIN past
+        ON f.period_id = past.period_id
+        AND f.class_id = past.class_id
         AND f.category IS NOT DISTINCT FROM past.category
+    LEFT JOIN (FROM held WHERE superseded_at IS NULL) AS h
+        ON f.period_id = h.period_id
+        AND f.class_id = h.class_id
+        AND f.category IS NOT DISTINCT FROM h.category
 )
 
 SELECT
-    * EXCLUDE (size, same),
+    period_id, class_id, category, row_id, revision,
     CASE WHEN row_id IS NULL THEN 'added' WHEN same THEN 'unchanged' ELSE 'changed' END AS outcome
 FROM compared
-UNION ALL BY NAME
-SELECT row_id, metric_key, definition_version, 'superseded' AS outcome
+UNION ALL
+SELECT period_id, class_id, category, row_id, revision, 'superseded'
 FROM held
 WHERE superseded_at IS NULL AND row_id NOT IN (SELECT row_id FROM compared WHERE row_id IS NOT NULL);
 
@@ -83,9 +77,17 @@ SET superseded_at = $now
 WHERE rowid IN (SELECT row_id FROM changes WHERE outcome IN ('changed', 'superseded'));
 
 INSERT INTO metric_periods BY NAME
-SELECT * EXCLUDE (row_id, past_revision, outcome), $now AS computed_at, past_revision + 1 AS revision
-FROM changes
-WHERE outcome IN ('added', 'changed');
+SELECT
+    $workspace_id AS workspace_id,
+    f.* EXCLUDE (period_id, class_id),
+    $now AS computed_at,
+    coalesce(c.revision, 0) + 1 AS revision
+FROM period_rows AS f
+LEFT JOIN changes AS c
+    ON f.period_id = c.period_id
+    AND f.class_id = c.class_id
+    AND f.category IS NOT DISTINCT FROM c.category
+WHERE c.outcome IS DISTINCT FROM 'unchanged';
 
 DELETE FROM stale_periods
 WHERE workspace_id = $workspace_id

@@ -29,20 +29,36 @@ SELECT
     day_end
 FROM hours;
 
--- The periods that a slice is part of: its day, and its hour where that is stale.
-CREATE OR REPLACE TEMP TABLE places AS
-SELECT slice_id, plan_id, 'day' AS granularity, day_start AS period_start, day_end AS period_end
-FROM slices
-UNION ALL
-SELECT slice_id, plan_id, 'hour', hour, hour + INTERVAL 1 HOUR
-FROM slices
-SEMI JOIN stale USING (plan_id, hour);
+-- What may get new rows; a day of another zone has no slices, so that its rows only end.
+CREATE OR REPLACE TEMP TABLE periods AS
+WITH own AS (
+    SELECT plan_id, 'day' AS granularity, day_start AS period_start, day_end AS period_end FROM touched_days
+    UNION ALL
+    SELECT plan_id, 'hour', hour, hour + INTERVAL 1 HOUR FROM stale
+)
+SELECT row_number() OVER () AS period_id, *
+FROM (
+    FROM own
+    UNION ALL
+    SELECT plan.plan_id, f.granularity, f.period_start, f.period_end
+    FROM foreign_periods AS f
+    JOIN plan USING (metric_key, definition_version)
+    ANTI JOIN own
+        ON own.plan_id = plan.plan_id AND own.granularity = f.granularity AND own.period_start = f.period_start
+);
 
-CREATE OR REPLACE TEMP TABLE touched AS
-SELECT metric_key, definition_version, granularity, period_start
-FROM places
-JOIN plan USING (plan_id)
-UNION
-SELECT metric_key, definition_version, granularity, period_start
-FROM foreign_periods
-SEMI JOIN plan USING (metric_key, definition_version);
+-- The periods that a slice is part of: its day, and its hour where that is stale. `alone`: one tick is all of a period.
+CREATE OR REPLACE TEMP TABLE places AS
+SELECT slices.slice_id, periods.period_id, false AS alone
+FROM slices
+JOIN periods
+    ON periods.plan_id = slices.plan_id
+    AND periods.granularity = 'day'
+    AND periods.period_start = slices.day_start
+UNION ALL
+SELECT slices.slice_id, periods.period_id, getvariable('tick') = 3_600_000_000
+FROM slices
+JOIN periods
+    ON periods.plan_id = slices.plan_id
+    AND periods.granularity = 'hour'
+    AND periods.period_start = slices.hour;

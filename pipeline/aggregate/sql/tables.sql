@@ -37,7 +37,8 @@ CREATE OR REPLACE TEMP TABLE counted (
     value_max DOUBLE,
     true_count BIGINT,
     numerator DOUBLE,
-    denominator DOUBLE
+    denominator DOUBLE,
+    numbers DOUBLE[]
 );
 
 CREATE OR REPLACE TEMP TABLE category_counted (
@@ -49,12 +50,4 @@ CREATE OR REPLACE TEMP TABLE category_counted (
     true_count BIGINT,
     confidence_sum DOUBLE,
     confidence_count BIGINT
-);
-
-CREATE OR REPLACE TEMP TABLE asked_number (
-    plan_id INTEGER,
-    tick BIGINT,
-    traffic VARCHAR,
-    service_id VARCHAR,
-    number DOUBLE
 );

@@ -1,11 +1,13 @@
 SELECT
-    metric_key,
-    definition_version,
-    period_start,
-    eligible_count,
-    event_count + not_applicable_count + abstained_count + missing_count + out_of_range_count + unknown_category_count
-    + wrong_type_count + parse_error_count + error_count + not_sampled_count + over_cap_count + over_budget_count
-    + no_model_count + pending_count AS states
-FROM finished
-WHERE eligible_count <> states
+    plan.metric_key,
+    plan.definition_version,
+    periods.period_start,
+    m.eligible_count,
+    m.event_count + m.not_applicable_count + m.abstained_count + m.missing_count + m.out_of_range_count
+    + m.unknown_category_count + m.wrong_type_count + m.parse_error_count + m.error_count + m.not_sampled_count
+    + m.over_cap_count + m.over_budget_count + m.no_model_count + m.pending_count AS states
+FROM merged AS m
+JOIN periods USING (period_id)
+JOIN plan USING (plan_id)
+WHERE m.eligible_count <> states
 LIMIT 1;

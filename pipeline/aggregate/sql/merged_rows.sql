@@ -1,0 +1,3 @@
+SELECT $workspace_id AS workspace_id, * EXCLUDE (period_id, class_id)
+FROM period_rows
+ORDER BY metric_key, traffic, service_id NULLS FIRST, period_start, category NULLS FIRST;
