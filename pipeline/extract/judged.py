@@ -10,7 +10,7 @@ import orjson
 
 from pipeline.catalog.catalog import Metric
 from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
-from pipeline.extract.transcripts import for_judge, read_conversations
+from pipeline.extract.transcripts import read_transcripts
 from pipeline.extract.values import NOT_LOOKED_AT, copied, write_values
 from pipeline.judge import loop
 from pipeline.judge.asker import Failure
@@ -115,12 +115,13 @@ class _Desk:
     def plan(self, conversation_ids: Sequence[str]) -> list[Ask]:
         """What to ask about some conversations."""
         models = self._run.settings.models
+        since = min(row["first_arrival_at"] for key in conversation_ids for _, _, row in self._chosen[key])
         with self._run.store.write("values") as con:
-            rows = read_conversations(con, self._run.store.workspace_id, conversation_ids)
+            found = read_transcripts(con, self._run.store.workspace_id, conversation_ids, since)
         return [
             ask
             for key in conversation_ids
-            for ask in plan(models, [metric for _, metric, _ in self._chosen[key]], for_judge(rows[key]))
+            for ask in plan(models, [metric for _, metric, _ in self._chosen[key]], found[key])
         ]
 
     def hand_over(self, asks: list[Ask], results: dict[str, Result], spent: dict[str, Spent]) -> None:

@@ -13,9 +13,10 @@ from pipeline.catalog.checks import COMPARE
 from pipeline.errors import DefinitionError, ExpressionError, JudgeError, UnknownConversationError
 from pipeline.extract.python_mode import evaluate_one, python_file
 from pipeline.extract.python_process import PythonProcess
-from pipeline.extract.transcripts import for_judge, read_conversations
+from pipeline.extract.transcripts import read_conversations, read_transcripts
 from pipeline.judge import loop
 from pipeline.judge.capabilities import Capability
+from pipeline.judge.conversation import Conversation
 from pipeline.judge.engine import Engine, Spent
 from pipeline.judge.expectation import Value
 from pipeline.judge.judgement import Result, judge
@@ -120,8 +121,9 @@ def evaluate_now(
     """
     metric = catalog.get(key)
     verdict = _verdict(threshold)
+    read = read_conversations if metric.definition.extraction_mode == "python" else read_transcripts
     with store.read() as con:
-        rows = read_conversations(con, store.workspace_id, conversation_ids)
+        rows: Mapping[str, Any] = read(con, store.workspace_id, conversation_ids)
     if absent := [item for item in conversation_ids if item not in rows]:
         raise UnknownConversationError(
             f"No conversation {absent[0]!r} is in the snapshot. `metric-store run` publishes what was ingested."
@@ -154,12 +156,12 @@ def _as_asked(models: Models, metric: Metric, prompt: str | None, model: str | N
 
 
 def _ask(
-    store: Store, models: Models, metric: Metric, rows: Mapping[str, dict[str, Any]], order: Sequence[str]
+    store: Store, models: Models, metric: Metric, said: Mapping[str, Conversation], order: Sequence[str]
 ) -> list[Evaluation]:
     found: dict[str, Evaluation] = {}
 
     def plan_some(conversation_ids: Sequence[str]) -> list[Ask]:
-        return [ask for key in conversation_ids for ask in plan(models, [metric], for_judge(rows[key]))]
+        return [ask for key in conversation_ids for ask in plan(models, [metric], said[key])]
 
     def hand_over(asks: list[Ask], results: dict[str, Result], spent: dict[str, Spent]) -> None:
         for ask in asks:

@@ -21,7 +21,7 @@ from pipeline.extract.transcripts import read_conversations
 from pipeline.extract.values import SQL, copied, write_values
 from pipeline.judge.expectation import Expectation, Reading
 from pipeline.settings import Settings
-from pipeline.store import load_sql
+from pipeline.store import load_sql, text_list
 
 CHUNK = 100
 """Conversations that are read, evaluated and written together."""
@@ -53,7 +53,7 @@ def _evaluate(run: RunContext, item: CappedWork) -> CappedResult:
         with PythonProcess(python_file(run.settings, item.metric.definition), run.settings.python) as process:
             for at in range(0, len(chosen), CHUNK):
                 part = chosen[at : at + CHUNK]
-                conversations = _read(run, [row["conversation_id"] for row in part])
+                conversations = _read(run, part)
                 rows = [_row(item, row, process, conversations[row["conversation_id"]]) for row in part]
                 with run.store.transaction("values") as con:
                     write_values(con, run, rows)
@@ -63,15 +63,19 @@ def _evaluate(run: RunContext, item: CappedWork) -> CappedResult:
     return CappedResult(states)
 
 
-def _read(run: RunContext, conversation_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    versions = [metric.version for metric in run.catalog.metrics]
+def _read(run: RunContext, chosen: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    conversation_ids = [row["conversation_id"] for row in chosen]
+    since = min(row["first_arrival_at"] for row in chosen)
     workspace_id = run.store.workspace_id
+    parameters = {
+        "workspace_id": workspace_id,
+        "conversation_ids": text_list(conversation_ids),
+        "versions": text_list(metric.version for metric in run.catalog.metrics),
+        "since": since,
+    }
     with run.store.write("values") as con:
-        conversations = read_conversations(con, workspace_id, conversation_ids)
-        values = con.execute(
-            load_sql(SQL, "other_values"),
-            {"workspace_id": workspace_id, "conversation_ids": list(conversation_ids), "versions": versions},
-        ).fetchall()
+        conversations = read_conversations(con, workspace_id, conversation_ids, since)
+        values = con.execute(load_sql(SQL, "other_values"), parameters).fetchall()
     for row in conversations.values():
         row["metrics"] = {}
     for conversation_id, key, *columns in values:

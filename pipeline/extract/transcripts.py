@@ -3,42 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 import orjson
 
 from pipeline.judge.conversation import Conversation, Turn
-from pipeline.store import load_sql
+from pipeline.store import load_sql, text_list
 
 SQL = "pipeline.extract.sql"
+EVER = datetime.min.replace(tzinfo=UTC)
+"""A bound that leaves nothing out."""
+
+
+def read_transcripts(
+    con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_ids: Sequence[str], since: datetime = EVER
+) -> dict[str, Conversation]:
+    """Some conversations as the judge knows them, by id.
+
+    Args:
+        con: a connection from the store.
+        workspace_id: whose they are.
+        conversation_ids: which.
+        since: not after the first arrival of any of them; what arrived before is not read.
+    """
+    rows = _read(con, "transcripts", workspace_id, conversation_ids, since)
+    return {row["conversation_id"]: _for_judge(row) for row in rows}
 
 
 def read_conversations(
-    con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_ids: Sequence[str]
+    con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_ids: Sequence[str], since: datetime = EVER
 ) -> dict[str, dict[str, Any]]:
-    """Columns of some conversations by id, with `turns` as mappings and `intelligence` parsed."""
-    result = con.execute(
-        load_sql(SQL, "transcripts"), {"workspace_id": workspace_id, "conversation_ids": list(conversation_ids)}
-    )
-    names = [column[0] for column in result.description]
-    rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    """Columns of some conversations by id, with `turns` and `intelligence` as mappings."""
+    rows = _read(con, "python_conversations", workspace_id, conversation_ids, since)
     return {row["conversation_id"]: {**row, "intelligence": orjson.loads(row["intelligence"])} for row in rows}
 
 
-def for_judge(row: dict[str, Any]) -> Conversation:
-    """One conversation as the judge knows it."""
-    intelligence = row["intelligence"]
+def _read(
+    con: duckdb.DuckDBPyConnection, statement: str, workspace_id: str, conversation_ids: Sequence[str], since: datetime
+) -> list[dict[str, Any]]:
+    parameters = {"workspace_id": workspace_id, "conversation_ids": text_list(conversation_ids), "since": since}
+    result = con.execute(load_sql(SQL, statement), parameters)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _for_judge(row: dict[str, Any]) -> Conversation:
+    turns, intelligence = orjson.loads(row.pop("turns")), orjson.loads(row.pop("intelligence"))
     return Conversation(
         conversation_id=row["conversation_id"],
         turns=tuple(
-            Turn(turn["index"], turn["role"] or "unknown", turn["text"] or "", turn["participant"])
-            for turn in row["turns"]
+            Turn(turn["index"], turn["role"] or "unknown", turn["text"] or "", turn["participant"]) for turn in turns
         ),
-        fields={
-            name: found.isoformat() if hasattr(found, "isoformat") else found
-            for name, found in row.items()
-            if name not in ("turns", "intelligence")
-        },
+        fields={name: found.isoformat() if hasattr(found, "isoformat") else found for name, found in row.items()},
         intelligence=intelligence if isinstance(intelligence, dict) else {},
     )

@@ -23,7 +23,7 @@ from pipeline.judge.prompt import Request
 from pipeline.judge.writer import Writer
 from pipeline.settings_models import ModelEndpoint
 
-CHUNK = 256
+CHUNK = 512
 """Conversations that are planned and claimed together."""
 
 

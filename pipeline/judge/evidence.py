@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 _MAX_QUOTES = 20
@@ -31,20 +32,24 @@ def verify(claimed: Sequence[Any], turns: Mapping[int, str]) -> tuple[Quote, ...
 
     A quote that was said, but in another turn, is verified and given the turn it was said in.
     """
-    plain = {index: _plain(text) for index, text in turns.items()}
-    return tuple(_check(item, plain) for item in claimed[:_MAX_QUOTES] if isinstance(item, Mapping))
+
+    @cache  # mostly the turn that is claimed is all that is looked at
+    def plain(index: int) -> str:
+        return _plain(turns[index])
+
+    return tuple(_check(item, turns, plain) for item in claimed[:_MAX_QUOTES] if isinstance(item, Mapping))
 
 
-def _check(item: Mapping[str, Any], plain: Mapping[int, str]) -> Quote:
+def _check(item: Mapping[str, Any], turns: Iterable[int], plain: Callable[[int], str]) -> Quote:
     quote = str(item.get("quote") or "")[:1000]
     claimed = item.get("turn")
     turn = claimed if isinstance(claimed, int) and not isinstance(claimed, bool) else None
     parts = [part for part in (_plain(part) for part in re.split(r"\.{3}|…", quote)) if part]
     if not parts:
         return Quote(turn, quote, verified=False)
-    order = sorted(plain, key=lambda index: index != turn)
-    for index in order:
-        if all(part in plain[index] for part in parts):
+    for index in sorted(turns, key=lambda index: index != turn):
+        said = plain(index)
+        if all(part in said for part in parts):
             return Quote(index, quote, verified=True)
     return Quote(turn, quote, verified=False)
 

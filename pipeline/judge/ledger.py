@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from pipeline.judge.capabilities import FORGET_AFTER, Capability
 from pipeline.judge.client import Received
 from pipeline.judge.prompt import Request
 from pipeline.settings_models import Budget, ModelEndpoint
-from pipeline.store import Store, load_sql, run_script
+from pipeline.store import Store, load_sql, run_script, text_list
 
 SQL = "pipeline.judge.sql"
 RESERVED_FOR = timedelta(minutes=15)
@@ -214,7 +214,7 @@ class StoreLedger:
             "run_id": self._run_id,
             "batch_id": item.batch_id,
             "received_at": item.received_at,
-            **asdict(item.answer),
+            **{column.name: getattr(item.answer, column.name) for column in fields(Received)},
         }
 
     def _at(self, endpoint: ModelEndpoint) -> dict[str, object]:
@@ -227,7 +227,7 @@ class StoreLedger:
 
 def look_up(con: duckdb.DuckDBPyConnection, workspace_id: str, hashes: Sequence[str]) -> dict[str, Stored]:
     """The last answer to each request that has one."""
-    rows = con.execute(load_sql(SQL, "answers"), {"workspace_id": workspace_id, "hashes": list(hashes)}).fetchall()
+    rows = con.execute(load_sql(SQL, "answers"), {"workspace_id": workspace_id, "hashes": text_list(hashes)}).fetchall()
     found: dict[str, Stored] = {}
     for request_hash, outcome, raw, _, model, returned_model, mode, seconds in rows:
         paid = found[request_hash].paid + 1 if request_hash in found else 1

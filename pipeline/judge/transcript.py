@@ -38,18 +38,22 @@ class Transcript:
 
 def transcribe(conversation: Conversation, redact: Redactor, budget_tokens: int) -> Transcript:
     """Write the conversation down in at most about `budget_tokens`."""
-    said = [turn for turn in conversation.turns if turn.text.strip()]
-    texts = {turn.index: redact(" ".join(turn.text.split())) for turn in said}
-    lines = {turn.index: f"[{turn.index}] {_word(turn.role)}: {texts[turn.index]}" for turn in said}
+    said = {turn.index: " ".join(turn.text.split()) for turn in conversation.turns}
+    texts = {index: redact(text) for index, text in said.items() if text}
+    roles = {turn.index: turn.role for turn in conversation.turns if turn.index in texts}
+    words = {role: _word(role) for role in set(roles.values())}
+    lines = {index: f"[{index}] {words[roles[index]]}: {text}" for index, text in texts.items()}
+    whole = "\n".join(lines.values())
+    if estimate_tokens(whole) + len(lines) <= budget_tokens:  # no less than the sum over lines, which rounds each up
+        return Transcript(whole, texts, roles)
     kept_first, kept_last = _fit(list(lines.items()), budget_tokens)
     kept = {*kept_first, *kept_last}
     left_out = len(lines) - len(kept)
     marker = [f"[… {left_out} turns are left out here …]"] if left_out else []
-    text = "\n".join([*(lines[index] for index in kept_first), *marker, *(lines[index] for index in kept_last)])
     return Transcript(
-        text=text,
-        turns={index: texts[index] for index in lines if index in kept},
-        roles={turn.index: turn.role for turn in said if turn.index in kept},
+        text="\n".join([*(lines[index] for index in kept_first), *marker, *(lines[index] for index in kept_last)]),
+        turns={index: text for index, text in texts.items() if index in kept},
+        roles={index: role for index, role in roles.items() if index in kept},
         left_out=left_out,
     )
 

@@ -1,11 +1,12 @@
--- What a model or a python metric is told about some conversations.
+-- What a model is told about some conversations. JSON costs a tenth of what Python objects of DuckDB's make cost.
 SELECT
     conversation_id, started_at, ended_at, channel, direction, service_id, tags, traffic, completion_reason,
     final_state, duration_seconds, quality_score, escalated, turn_count, agent_turn_count, user_turn_count,
     tool_call_count, tool_failure_count, intelligence,
-    list_transform(turns, lambda t: {
-        'index': t.index, 'role': t.role, 'participant': t.participant, 'text': t.text,
-        'started_at': t.started_at, 'ended_at': t.ended_at
-    }) AS turns
+    to_json(list_transform(turns, lambda t: {
+        'index': t.index, 'role': t.role, 'participant': t.participant, 'text': t.text
+    })) AS turns
 FROM conversations
-WHERE workspace_id = $workspace_id AND conversation_id IN (SELECT unnest($conversation_ids::VARCHAR[]))
+WHERE workspace_id = $workspace_id
+    AND first_arrival_at >= $since
+    AND conversation_id IN (SELECT unnest(from_json($conversation_ids, '["VARCHAR"]')))
