@@ -49,7 +49,7 @@ def export(
     date_from, date_to = instants.span(start, end, settings)
     with TemporaryDirectory() as folder, store.read() as con:
         file = Path(folder) / "export" if target == STANDARD_OUTPUT else target
-        rows = write_export(
+        rows, undated = write_export(
             con,
             store.workspace_id,
             kind,
@@ -63,7 +63,8 @@ def export(
         )
         if target == STANDARD_OUTPUT:
             send(file)
-    note(f"{rows:,} {kind if rows != 1 else kind[:-1]} written.")
+    left_out = f" {undated:,} without an instant left out: nobody knows when they were." if undated else ""
+    note(f"{rows:,} {kind if rows != 1 else kind[:-1]} written.{left_out}")
 
 
 def format_of(target: Path) -> Format:

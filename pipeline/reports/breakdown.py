@@ -63,7 +63,7 @@ def from_values(
     starts, ends = (pa.array([span[end] for span in spans], instant) for end in (0, 1))
     con.register("spans", pa.table({"span_start": starts, "span_end": ends}))
     run_script(con, load_sql("pipeline.aggregate.sql", "macros"))
-    run_script(con, load_sql(SQL, "current_values"))
+    run_script(con, load_sql(SQL, "values_in_force"))
     states = ",\n".join(f"count(*) FILTER (status = '{state}') AS {state}_count" for state in STATES if state != "ok")
     query = load_sql(SQL, "from_values").replace("{group}", _GROUPS[by]).replace("{states}", states)
     parameters = {

@@ -56,7 +56,7 @@ def find_conversations(
     Returns:
         Their summary columns, `total` without the limit, and no turns.
     """
-    run_script(con, load_sql(SQL, "current_values"))
+    run_script(con, load_sql(SQL, "values_in_force"))
     condition, parameters = compile_outcome(outcome) if outcome is not None else ("true", {})
     query = load_sql(SQL, "conversations").replace("{outcome}", condition)
     query = query.replace("{order}", _NEWEST if seed is None else _RANDOM)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import get_ident
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import duckdb
 
@@ -27,6 +27,20 @@ _OPTIONS: dict[Format, str] = {
 }
 _LISTS: dict[Kind, str | None] = {"conversations": "tags", "periods": None, "values": "value_list"}
 """The column that holds a list; a cell of CSV has it as JSON."""
+_INSTANT: dict[Kind, str | None] = {"conversations": "started_at", "periods": None, "values": "observed_at"}
+"""The column that a range is about, where it may be null."""
+
+
+class Exported(NamedTuple):
+    """What an export wrote.
+
+    Attributes:
+        rows: in the file.
+        undated: rows that a range leaves out because nobody knows when they were; 0 without a range.
+    """
+
+    rows: int
+    undated: int
 
 
 def write_export(
@@ -42,7 +56,7 @@ def write_export(
     service_id: str | None = None,
     date_from: datetime | None = None,
     date_to: datetime | None = None,
-) -> int:
+) -> Exported:
     """Write one file, atomically; one that was there before is replaced when the new one is complete.
 
     `conversations` has a row for each conversation, also those without any value. Its `metrics` maps a metric's key to
@@ -62,9 +76,6 @@ def write_export(
         date_from: conversations and periods that start at or after this instant.
         date_to: and before this one.
 
-    Returns:
-        The number of rows.
-
     Raises:
         UserError: the file cannot be written.
         StoreUnavailableError: the export needs more memory than there is.
@@ -73,21 +84,22 @@ def write_export(
         raise UserError(f"Cannot write {target}: it is a folder; name a file.")
     if not target.parent.is_dir():
         raise UserError(f"There is no folder {target.parent}; make it, or write the export elsewhere.")
-    run_script(con, load_sql(SQL, "current_values"))
+    run_script(con, load_sql(SQL, "values_in_force"))
     fresh = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.tmp")
-    parameters: dict[str, object] = {
+    chosen: dict[str, object] = {
         "workspace_id": workspace_id,
         "keys": None if keys is None else list(keys),
         "traffic": traffic,
         "service_id": service_id,
-        "date_from": date_from,
-        "date_to": date_to,
-        "target": str(fresh),
     }
     if kind == "values":
-        parameters["transcripts"] = transcripts
+        chosen["transcripts"] = transcripts
+    span = {"date_from": date_from, "date_to": date_to}
     try:
-        ((rows,),) = con.execute(_copy(kind, file_format), parameters).fetchall()
+        ((rows,),) = con.execute(_copy(kind, file_format), chosen | span | {"target": str(fresh)}).fetchall()
+        undated = 0
+        if (instant := _INSTANT[kind]) is not None and (date_from or date_to) is not None:
+            ((undated,),) = con.execute(_undated(kind, instant), chosen | dict.fromkeys(span)).fetchall()
         fresh.replace(target)
     except (duckdb.IOException, OSError) as error:
         raise UserError(f"Cannot write {target}: {str(error).splitlines()[0]}") from error
@@ -95,7 +107,7 @@ def write_export(
         raise StoreUnavailableError("The export needs more memory than there is; ask for a shorter range.") from error
     finally:
         fresh.unlink(missing_ok=True)
-    return int(rows)
+    return Exported(rows, undated)
 
 
 def _copy(kind: Kind, file_format: Format) -> str:
@@ -103,3 +115,8 @@ def _copy(kind: Kind, file_format: Format) -> str:
     columns = "*" if cells is None else f"* REPLACE (to_json({cells}) AS {cells})"
     template = "COPY (SELECT {columns} FROM ({query})) TO $target ({options})"
     return template.format(columns=columns, query=load_sql(SQL, f"export_{kind}"), options=_OPTIONS[file_format])
+
+
+def _undated(kind: Kind, instant: str) -> str:
+    template = "SELECT count(*) FROM ({query}) WHERE {instant} IS NULL"
+    return template.format(query=load_sql(SQL, f"export_{kind}"), instant=instant)

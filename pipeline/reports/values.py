@@ -58,7 +58,7 @@ def single_values(
         `to_segment`: the first and last turn that the value is about, as {id, index, text, start_offset_ms,
         end_offset_ms}, offsets in milliseconds from the conversation's start, null where the instant is unknown.
     """
-    run_script(con, load_sql(SQL, "current_values"))
+    run_script(con, load_sql(SQL, "values_in_force"))
     parameters = {
         "workspace_id": workspace_id,
         "keys": None if keys is None else list(keys),

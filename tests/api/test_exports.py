@@ -46,6 +46,7 @@ def test_every_format_has_the_same_rows(viewer: httpx2.Client, kind: str) -> Non
     csv = viewer.get(f"/exports/{kind}?source=all&format=csv")
     assert parquet.headers["content-disposition"] == f'attachment; filename="{kind}.parquet"'
     assert csv.headers["content-type"] == "text/csv; charset=utf-8"
+    assert csv.headers["x-undated-count"] == "0"
     frame = pyarrow.parquet.read_table(io.BytesIO(parquet.content))
     sheet = pyarrow.csv.read_csv(io.BytesIO(csv.content))
     assert rows

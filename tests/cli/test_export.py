@@ -16,6 +16,7 @@ from pipeline.settings import load_settings
 from pipeline.store import Store
 
 AT = "2026-03-12T14:00Z"
+UNDATED = {"event_id": "u", "conversation_id": "undated", "event_type": "agent.turn", "occurred_at": None}
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,8 @@ def project(landing: Path, tmp_path_factory: pytest.TempPathFactory, stored_in: 
         patch.chdir(home)
         patch.setenv("METRIC_STORE_HOME", str(home))
         patch.setenv("METRIC_STORE_LANDING", str(landing))
+        (home / "undated.ndjson").write_text(json.dumps(UNDATED))
+        assert run(["ingest", "undated.ndjson"]) == 0
         assert run(["run", "--at", AT, "--metric", "call_count", "--metric", "avg_turn_count"]) == 0
     return home
 
@@ -62,6 +65,19 @@ def test_a_file_is_replaced_whole_and_its_ending_says_the_format(tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["periods.parquet"]
     assert run(["export", "values", "-o", str(tmp_path / "v.csv"), "--format", "csv"]) == 0
     assert (tmp_path / "v.csv").read_text().startswith("workspace_id,metric_key,")
+
+
+def test_a_range_says_what_it_leaves_out_because_nobody_knows_when_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, ranged = tmp_path / "whole.ndjson", tmp_path / "ranged.ndjson"
+    capsys.readouterr()
+    assert run(["export", "conversations", "-o", str(whole)]) == 0
+    assert "instant" not in capsys.readouterr().err
+    assert run(["export", "conversations", "-o", str(ranged), "--from", "2026-01-01"]) == 0
+    assert "1 without an instant left out" in capsys.readouterr().err
+    (left_out,) = set(whole.read_text().splitlines()) - set(ranged.read_text().splitlines())
+    assert json.loads(left_out)["conversation_id"] == "undated"
 
 
 @pytest.mark.parametrize(

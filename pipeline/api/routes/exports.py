@@ -54,7 +54,8 @@ def export(
 
     `conversations` has a row for each: `metrics` maps a metric to its value, or to a list of values; a metric without
     one is absent there, and `metric_status` says why. In `periods`, `service_id` is null on the rows over all services.
-    Reasoning, evidence and errors are in `values` only for keys that may read transcripts.
+    Reasoning, evidence and errors are in `values` only for keys that may read transcripts. A range leaves out what has
+    no instant; the header `X-Undated-Count` says how many rows.
     """
     check_range(date_from, date_to)
     keys = caller.metric_list
@@ -62,7 +63,7 @@ def export(
         keys = [visible_metric(service, caller, key).key for key in metric_key]
     with service.exporting() as con, TemporaryDirectory() as folder:
         file = Path(folder) / kind
-        write_export(
+        exported = write_export(
             con,
             caller.workspace_id,
             kind,
@@ -76,8 +77,11 @@ def export(
             date_to=date_to,
         )
         written = file.open("rb")  # stays readable when the folder is gone, and nobody has to remove it
-    name = f'attachment; filename="{kind}.{file_format}"'
-    return StreamingResponse(_chunks(written), media_type=_MEDIA[file_format], headers={"Content-Disposition": name})
+    headers = {
+        "Content-Disposition": f'attachment; filename="{kind}.{file_format}"',
+        "X-Undated-Count": str(exported.undated),
+    }
+    return StreamingResponse(_chunks(written), media_type=_MEDIA[file_format], headers=headers)
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 -- Conversations that pass the filters; {outcome} is compiled from the metric filter, {order} is newest or random.
 WITH outcome AS (
     SELECT entity_id, metric_key, value_number, value_text, value_boolean, value_list
-    FROM current_values($workspace_id)
+    FROM values_in_force($workspace_id)
     WHERE entity_type = 'conversation' AND whole AND status = 'ok'
 )
 

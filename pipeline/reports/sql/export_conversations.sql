@@ -10,7 +10,7 @@ WITH outcome AS (
             WHEN value_number IS NOT NULL THEN to_json(value_number)
             ELSE to_json(value_text)
         END AS value
-    FROM current_values($workspace_id)
+    FROM values_in_force($workspace_id)
     WHERE entity_type = 'conversation'
         AND whole
         AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], metric_key))

@@ -1,13 +1,7 @@
 -- Period rows of the definitions in force, superseded ones left out; without a service: of each and of all together.
 SELECT p.*
-FROM metric_periods AS p
-SEMI JOIN metric_definitions AS d
-    ON d.workspace_id = p.workspace_id
-    AND d.key = p.metric_key
-    AND d.version = p.definition_version
-    AND d.valid_to IS NULL
+FROM current_periods AS p
 WHERE p.workspace_id = $workspace_id
-    AND p.superseded_at IS NULL
     AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], p.metric_key))
     AND ($traffic = 'all' OR p.traffic = $traffic)
     AND ($service_id::VARCHAR IS NULL OR p.service_id = $service_id)

@@ -5,7 +5,7 @@ SELECT
         CASE WHEN $transcripts THEN evidence END AS evidence,
         CASE WHEN $transcripts THEN error END AS error
     )
-FROM current_values($workspace_id)
+FROM values_in_force($workspace_id)
 WHERE ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], metric_key))
     AND ($traffic = 'all' OR traffic = $traffic)
     AND ($service_id::VARCHAR IS NULL OR service_id = $service_id)

@@ -14,7 +14,7 @@ WITH entered AS (
         v.value_boolean,
         v.value_text,
         coalesce(v.value_number, v.value_boolean::INTEGER) AS number
-    FROM current_values($workspace_id) AS v
+    FROM values_in_force($workspace_id) AS v
     JOIN spans AS s ON v.observed_at >= s.span_start AND v.observed_at < s.span_end
     WHERE v.metric_key = $key
         AND v.whole

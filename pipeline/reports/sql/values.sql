@@ -1,7 +1,7 @@
 -- Values one by one, newest conversation first, each row with the number of all and with the turns that it is about.
 WITH chosen AS (
     SELECT *, count(*) OVER () AS total
-    FROM current_values($workspace_id)
+    FROM values_in_force($workspace_id)
     WHERE ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], metric_key))
         AND (NOT $whole OR whole)
         AND ($status = 'all' OR status = $status)

@@ -8,8 +8,8 @@ CREATE OR REPLACE TEMP MACRO segment_of(turn, began_at) AS
         'end_offset_ms': epoch_ms(turn.ended_at) - epoch_ms(began_at)
     } END;
 
--- Values of the definition versions in force, one for each conversation, with what its conversation says about it.
-CREATE OR REPLACE TEMP MACRO current_values(workspace) AS TABLE
+-- Values of the definition versions in force, those of participants, turns and repeats too, with what its conversation says about it.
+CREATE OR REPLACE TEMP MACRO values_in_force(workspace) AS TABLE
 SELECT
     v.*,
     c.channel,
