@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from pipeline.aggregate.calendar import last_local_days, register_spans
+from pipeline.aggregate.calendar import Span, last_local_days, register_spans
 from pipeline.errors import UnknownMetricError
 from pipeline.store import load_sql, run_script
 
@@ -160,6 +160,23 @@ def trend(
             "service_id": service_id,
         },
     )
+
+
+def hour_values(
+    con: duckdb.DuckDBPyConnection, workspace_id: str, keys: Sequence[str], span: Span
+) -> dict[tuple[str, datetime], float | None]:
+    """The production values of all hours in a span of time, over all services, by metric and start of the hour.
+
+    Args:
+        con: a connection to read from.
+        workspace_id: whose rows.
+        keys: of metrics; a row is read where it is of the current version.
+        span: half-open.
+    """
+    run_script(con, load_sql(SQL, "known_periods"))
+    parameters = {"workspace_id": workspace_id, "keys": list(keys), "start": span[0], "end": span[1]}
+    rows = con.execute(load_sql(SQL, "hour_values"), parameters).fetchall()
+    return {(key, hour.astimezone(UTC)): value for key, hour, value in rows}
 
 
 def _check_known(con: duckdb.DuckDBPyConnection, workspace_id: str, key: str) -> None:

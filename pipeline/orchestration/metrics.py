@@ -7,16 +7,15 @@ That is also why period rows and the snapshot are results of this step: Dagster 
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
-import duckdb
 from dagster._core.execution.context.metadata_logging import OutputMetadataAccumulator
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from pipeline.aggregate import aggregate
-from pipeline.aggregate.queries import history
+from pipeline.aggregate.queries import hour_values
 from pipeline.catalog.catalog import Catalog, Metric
 from pipeline.extract import ExtractReport, MetricOutcome, extract, warn_without_model
 from pipeline.orchestration.conversations import CONVERSATIONS, EVENTS
@@ -27,7 +26,7 @@ from pipeline.orchestration.partitions import partition_key, windows_of
 from pipeline.settings import Settings
 from pipeline.status.freshness import hour_freshness
 from pipeline.store import Store
-from pipeline.window import Window
+from pipeline.window import HOUR, Window
 from pipeline.workspace.after_run import tell
 
 PERIODS = dg.AssetKey("metric_periods")
@@ -99,11 +98,10 @@ def build_metrics(settings: Settings, catalog: Catalog, hours: dg.HourlyPartitio
             chosen = [metric for metric in active if metric.key in outcomes]
             ends = [window.end for window in windows_of(context, settings)]
             fresh = hour_freshness(con, store.workspace_id, chosen, ends, datetime.now(UTC))
-            for key in selected:
-                values = _hour_values(con, store.workspace_id, key, outcomes[key])
-                hours = {window: fresh[key, window.end] for window in outcomes[key]}
-                checked = freshness_result(metric_asset(key), hours)
-                yield from _results(context, key, outcomes[key], values, failed.get(key), checked)
+            values = hour_values(con, store.workspace_id, selected, (min(ends) - HOUR, max(ends)))
+        for key in selected:
+            checked = freshness_result(metric_asset(key), {window: fresh[key, window.end] for window in outcomes[key]})
+            yield from _results(context, key, outcomes[key], values, failed.get(key), checked)
         if PERIODS in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=PERIODS, metadata=period_metadata(aggregated))
         if SNAPSHOT in context.selected_asset_keys:
@@ -169,27 +167,11 @@ def _failure(hours: dict[Window, MetricOutcome]) -> str | None:
     return next((outcome.failure for outcome in hours.values() if outcome.failure), None)
 
 
-def _hour_values(
-    con: duckdb.DuckDBPyConnection, workspace_id: str, key: str, hours: Collection[Window]
-) -> dict[datetime, float | None]:
-    """The metric's published production values by hour."""
-    rows = history(
-        con,
-        workspace_id,
-        key,
-        granularity="hour",
-        date_from=min(hours).hour,
-        date_to=max(hours).end,
-        limit=len(hours),
-    )
-    return {row["period_start"]: row["value"] for row in rows}
-
-
 def _results(
     context: dg.AssetExecutionContext,
     key: str,
     hours: dict[Window, MetricOutcome],
-    values: Mapping[datetime, float | None],
+    values: Mapping[tuple[str, datetime], float | None],
     failure: str | None,
     freshness: dg.AssetCheckResult,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
@@ -209,7 +191,7 @@ def _results(
         return
     for window, outcome in hours.items():
         context.add_asset_metadata(
-            hour_metadata(outcome, values.get(window.hour)), asset_key=asset, partition_key=partition_key(window)
+            hour_metadata(outcome, values.get((key, window.hour))), asset_key=asset, partition_key=partition_key(window)
         )
     yield dg.MaterializeResult(asset_key=asset, check_results=[check, freshness])
     # Dagster copies all metadata that was ever added with each addition, and what is yielded is not needed again.
