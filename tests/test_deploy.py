@@ -203,7 +203,7 @@ def commands() -> Iterator[list[str]]:
         yield YAML(typ="safe").load(line)
     for document in DEPLOY.glob("*.md"):
         for block in re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL):
-            for line in re.findall(r"\bmetric-store (?:run|keys|serve|bench|maintain)\b.*", block):
+            for line in re.findall(r"\bmetric-store (?:run|keys|serve|bench|maintain|move)\b.*", block):
                 yield shlex.split(line, comments=True)
 
 
@@ -224,6 +224,63 @@ def test_every_command_exists_with_its_options(
             program.load()()
         assert not ended.value.code, verbs
         assert options <= set(re.findall(r"--[a-z-]+", capsys.readouterr().out)), verbs
+
+
+UNITS = {
+    "ms CPU": 1e-3,
+    "s CPU": 1,
+    "s": 1,
+    "min": 60,
+    "h": 3600,
+    "bytes": 1,
+    "GB": 1e9,
+    "TB": 1e12,
+    "M": 1e6,
+    "USD": 1,
+    "": 1,
+}
+
+
+def test_the_page_on_sizing_agrees_with_its_own_figures() -> None:
+    """The cost of one unit is measured; all else is worked out from it."""
+    page = (DEPLOY / "sizing.md").read_text()
+    cells = {
+        row[0]: row[1:]
+        for row in ([cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "|" in line)
+    }
+    one = {sign: amount(row[1]) for sign, row in cells.items() if re.fullmatch(r"[A-Z][fl]?", sign)}
+    given = re.search(r"With e = (\d+), d = (\d+), w = (\d+), and j = (\d+)", page)
+    assert given
+    e, d, w, j = map(int, given.groups())
+    price = float(re.search(r"([\d.]+) USD a conversation", page)[1])  # type: ignore[index]
+    hourly = [amount(cell) for cell in cells["conversations an hour"]]
+    assert (hourly[0], hourly[-1]) == (500, 1_000_000)
+    for at, c in enumerate(hourly):
+        cpu = {
+            hours: one["R"] + c * (e * one["E"] + one["C"] + d * one["V"] + d * hours * one["W"]) for hours in (2, w)
+        }
+        a_day = [24 * c * (e * one[f"E{kind}"] + d * one[f"V{kind}"]) for kind in "fl"]
+        expected = {
+            "events an hour": [c * e],
+            "CPU an hour without models, extrapolated beyond the first": [cpu[w]],
+            "the same with w = 2": [cpu[2]],
+            "disk a day, file / lake": a_day,
+            "disk a year, file / lake": [365 * size for size in a_day],
+            "model money a day, cap 500": [24 * price * min(c, 500)],
+            "model money a day, all": [24 * price * c],
+            "calls a second, all": [c * j / 3600],
+        }
+        for row, numbers in expected.items():
+            *others, last = cells[row][at].split(" / ")
+            unit = re.sub(r"^[\d.,]+", "", last)
+            found = [amount(cell if re.search(r"[a-zA-Z]", cell) else cell + unit) for cell in (*others, last)]
+            assert found == pytest.approx(numbers, rel=0.08), f"{row}, {c:,.0f} an hour"  # cells are rounded
+
+
+def amount(cell: str) -> float:
+    """A number with its unit, as bytes, seconds or what it is."""
+    number, unit = re.match(r"([\d.,]+) ?(M\b|[A-Za-z -]*)", cell).groups()  # type: ignore[union-attr]
+    return float(number.replace(",", "")) * UNITS[unit.strip()]
 
 
 def test_what_the_image_copies_exists() -> None:
