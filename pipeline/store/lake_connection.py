@@ -52,6 +52,7 @@ def open_lake(location: Location, config: Config, snapshot: int | None = None) -
     extensions = [_extension(name) for name in _EXTENSIONS]
     con = duckdb.connect(config=options)
     try:
+        con.execute("SET enable_progress_bar = FALSE")  # DuckDB would print over ours while it attaches
         for extension in extensions:
             con.execute(f"LOAD {literal(extension)}")
         for secret in _secrets(location):

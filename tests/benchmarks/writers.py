@@ -1,6 +1,6 @@
 """What one file and a lake give when 1, 2, 4 and 8 processes write at once, and what an hourly run costs on each.
 
-    python tests/benchmarks/writers.py [events per file]
+    python tests/benchmarks/writers.py [events per file] [rounds]
 
 A benchmark, not a test: run it on an otherwise idle machine. It starts a PostgreSQL server of its own on the same
 machine, with fsync; processes are started and migrated before the clock. The work is the same for any number of
@@ -16,6 +16,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 import orjson
 
@@ -37,7 +38,8 @@ TURNS = 20
 START = datetime(2026, 3, 1, tzinfo=UTC)
 END = datetime(2026, 3, 12, 15, tzinfo=UTC)
 WRITERS = (1, 2, 4, 8)
-ROUNDS = 3
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["pipeline.ingest", "pipeline.catalog", "pipeline.store.lake"])
 
 
 def write_events(folder: Path, events: int) -> list[str]:
@@ -76,9 +78,8 @@ def work(settings: Settings, urls: list[str], ready: object, go: object) -> None
 
 def seconds_for(settings: Settings, urls: list[str], writers: int) -> float:
     """From the first record to the end of the last process."""
-    context = multiprocessing.get_context("spawn")
-    ready, go = context.Semaphore(0), context.Event()
-    processes = [context.Process(target=work, args=(settings, urls[n::writers], ready, go)) for n in range(writers)]
+    ready, go = PROCESSES.Semaphore(0), PROCESSES.Event()
+    processes = [PROCESSES.Process(target=work, args=(settings, urls[n::writers], ready, go)) for n in range(writers)]
     for process in processes:
         process.start()
     for _ in processes:
@@ -113,7 +114,7 @@ def hourly_seconds(settings: Settings, landing: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Print a table."""
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    events, rounds = (int(given) for given in (*sys.argv[1:], *("10000", "3")[len(sys.argv) - 1 :]))
     binaries = postgres.programs()
     assert binaries is not None, "install Debian's package postgresql"
     folder = Path(tempfile.mkdtemp(prefix="metric-store-writers-"))
@@ -133,14 +134,14 @@ def main() -> None:
 
             landing = write_sample(folder / "sample", end=END, conversations=500).landing
             for kind in ("file", "lake"):
-                runs = [hourly_seconds(deployment(kind), landing) for _ in range(ROUNDS)]
-                first, again = (sorted(times)[ROUNDS // 2] for times in zip(*runs, strict=True))
+                runs = [hourly_seconds(deployment(kind), landing) for _ in range(rounds)]
+                first, again = (median(times) for times in zip(*runs, strict=True))
                 print(f"{kind}: hourly run {first:.2f} s, again {again:.2f} s", flush=True)  # noqa: T201
             urls = write_events(folder / "events", events)
             for writers in WRITERS:
                 for kind in ("file", "lake"):
-                    rounds = sorted(seconds_for(deployment(kind), urls, writers) for _ in range(ROUNDS))
-                    rate = FILES * events / rounds[ROUNDS // 2]
+                    seconds = median(seconds_for(deployment(kind), urls, writers) for _ in range(rounds))
+                    rate = FILES * events / seconds
                     print(f"{kind}: {writers} writers, {rate:,.0f} events/s", flush=True)  # noqa: T201
     finally:
         shutil.rmtree(folder, ignore_errors=True)
