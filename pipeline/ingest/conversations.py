@@ -31,7 +31,7 @@ _SCRIPTS = (
 # Part of the content hash. Raise it, and mark all conversations stale in a migration, when a derived field gets another
 # meaning: values are then extracted anew, and a model is asked only where its question changed.
 DERIVATION = 1
-_BATCH_BYTES = 16 * 2**20  # of event data; a batch takes some fifteen times as much
+_MEMORY_PER_BYTE = 16  # of event data, at most, while a batch is assembled
 
 
 def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
@@ -45,8 +45,12 @@ def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
         How many conversations were rebuilt.
     """
     workspace: dict[str, object] = {"workspace_id": settings.workspace_id}
-    run_script(con, load_sql(_SQL, "stale"), {**workspace, "batch_bytes": _BATCH_BYTES})
+    batch_bytes = settings.memory_bytes // _MEMORY_PER_BYTE
+    run_script(con, load_sql(_SQL, "stale"), {**workspace, "batch_bytes": batch_bytes})
     batches = con.execute("SELECT batch, count(*) FROM stale_batches GROUP BY batch ORDER BY batch").fetchall()
+    # Threads share work by row groups. A batch is hardly larger than one, and a thread without work waits by spinning.
+    (threads,) = con.execute("SELECT current_setting('threads')").fetchall()[0]
+    con.execute("SET threads = 1")
     for batch, _ in batches:
         parameters = {**workspace, "batch": batch, "settle_minutes": settings.settle_minutes}
         parameters["derivation"] = f"derivation {DERIVATION}"
@@ -54,4 +58,5 @@ def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
         for script in _SCRIPTS:
             run_script(con, load_sql(_SQL, script), parameters)
         con.execute("COMMIT")
+    con.execute("SET threads = $threads", {"threads": threads})
     return sum(count for _, count in batches)

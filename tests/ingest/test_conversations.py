@@ -200,7 +200,7 @@ def test_many_conversations_are_assembled_in_batches(
     other = new_pipe(tmp_path / "other")
     other.write("a.ndjson", *events)
     other.ingest()
-    monkeypatch.setattr(conversations, "_BATCH_BYTES", 7_000)
+    monkeypatch.setattr(conversations, "_MEMORY_PER_BYTE", pipe.settings.memory_bytes // 7_000)
     pipe.write("a.ndjson", *events)
     assert pipe.ingest().conversation_count == 40
     assert pipe.contents() == other.contents()

@@ -20,10 +20,15 @@ WITH read AS (
 SELECT
     * EXCLUDE (fields, text),
     CASE WHEN role IN ('agent', 'user', 'operator') THEN role ELSE 'other' END AS speaker,
-    if(is_turn, len(regexp_extract_all(text, '[\p{L}\p{N}][^\s\p{Z}]*')), NULL) AS word_count,
+    -- Spaces between words, each of which has a letter or a digit: what lies between them is rarely more than one space,
+    -- and a regular expression costs by the match.
+    if(is_turn, len(string_split(regexp_replace(
+        ' ' || text || ' ', '[\s\p{Z}](?:[^\p{L}\p{N}\s\p{Z}]*[\s\p{Z}])+|[^\S ]|[^\P{Z} ]', ' ', 'g'
+    ), ' ')) - 2, NULL) AS word_count,
     -- To tell repetitions by: case, punctuation and spacing aside.
-    if(is_turn AND speaker = 'agent', nullif(trim(regexp_replace(lower(text), '[^\p{L}\p{N}]+', ' ', 'g')), ''), NULL)
-        AS words,
+    if(is_turn AND speaker = 'agent', nullif(regexp_replace(
+        lower(' ' || text || ' '), '[^\p{L}\p{N}]{2,}|[^\p{L}\p{N} ]', ' ', 'g'
+    ), ' '), NULL) AS words,
     CAST(number_between(fields[1], 0, 86400000) * 1000 AS BIGINT) AS length_us,
     CASE fields[2]::VARCHAR WHEN 'true' THEN true WHEN 'false' THEN false END AS interrupted,
     if(json_type(fields[3]) = 'VARCHAR', fields[3] ->> '$', NULL) AS state,
