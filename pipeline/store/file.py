@@ -27,6 +27,9 @@ from pipeline.store.spill import spill_folder
 from pipeline.store.sql import load_sql, run_script
 
 _POLL_SECONDS = 0.02
+# Of new files; DuckDB 1.4 (LTS) and later read it. In DuckDB's default, which is older, a checkpoint looks at every
+# row group again, so that its cost grows with the history.
+_STORAGE = "v1.4.0"
 _NAMES = count()
 
 
@@ -142,6 +145,7 @@ class DatabaseFile:
         config: dict[str, str | bool | int | float | list[str]] = {
             "threads": self._settings.threads,
             "memory_limit": self._settings.memory_limit,
+            "storage_compatibility_version": _STORAGE,
             "temp_directory": spill_folder(self._spill),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
