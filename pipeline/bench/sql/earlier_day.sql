@@ -55,3 +55,9 @@ FROM day.ingested_files;
 
 INSERT INTO metric_definitions BY NAME
 FROM day.metric_definitions WHERE $ago = 0;
+
+INSERT INTO period_zones BY NAME
+FROM day.period_zones WHERE $ago = 0;
+
+INSERT INTO covered_ratios BY NAME
+FROM day.covered_ratios WHERE $ago = 0;
