@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from pipeline.catalog.source_models import Rule, SourceMapping, Time
-from pipeline.ingest.paths import MISSING, Find, compile_path
+from pipeline.ingest.conditions import Test, compile_condition, same
+from pipeline.ingest.paths import MISSING, Find, Items, Read, compile_path
 from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.times import compile_time
-from pipeline.ingest.values import Items, Read, Test, compile_condition, compile_value, same
+from pipeline.ingest.values import compile_value
 
 HANDED_DOWN = (
     "conversation_id",

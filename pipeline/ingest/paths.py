@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
 from pipeline.catalog.paths import parse_path
-from pipeline.catalog.source_models import SCOPED_PATH
+from pipeline.catalog.source_values import SCOPED_PATH
 from pipeline.ingest.refusal import RefusedError
 
 _STEP = re.compile(r"""\.([A-Za-z_][\w-]*)|\['([^'\\]*)'\]|\["([^"\\]*)"\]|\[(\d+)\]|(\[\*\])""")
@@ -24,6 +24,16 @@ class Missing:
 MISSING: Final = Missing()
 
 Find = Callable[[Any], Iterator[tuple[str, Any]]]
+
+Items = Mapping[str, Any]
+"""What paths are read from: the item itself under an empty name, and the named items of enclosing rules."""
+
+Read = Callable[[Items], Any]
+
+
+def absent(value: Any) -> bool:
+    """Whether nothing stands there, or null."""
+    return value is MISSING or value is None
 
 
 @cache
@@ -60,6 +70,14 @@ def compile_first(text: str) -> tuple[str | None, Callable[[Any], Any]]:
         return item
 
     return scope, get
+
+
+def reader(path: str) -> Read:
+    """A function that reads the first match in the scope that the path names, or MISSING."""
+    scope, get = compile_first(path)
+    if scope is None:
+        return lambda items: get(items[""])
+    return lambda items: get(items.get(scope, MISSING))
 
 
 def _plain_steps(rest: str) -> list[str | int | None] | None:

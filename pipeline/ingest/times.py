@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pipeline.catalog.source_models import Time, Value
-from pipeline.ingest.paths import MISSING
+from pipeline.catalog.source_models import Time
+from pipeline.catalog.source_values import Value
+from pipeline.ingest.paths import MISSING, Items
 from pipeline.ingest.refusal import RefusedError
-from pipeline.ingest.values import Items, compile_value
+from pipeline.ingest.values import compile_value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS_IN = {"unix_s": 1_000_000, "unix_ms": 1_000, "unix_us": 1}

@@ -1,25 +1,17 @@
-"""Compiles the values and conditions of a mapping into functions over a scope."""
+"""Compiles the values of a mapping into functions over a scope."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from pipeline.catalog.capture import compile_capture
-from pipeline.catalog.source_models import TEMPLATE_PART, Condition, Find, Lookup, Match, Pairs, Value, json_text
-from pipeline.ingest.paths import MISSING, compile_first, compile_path
-from pipeline.ingest.refusal import RefusedError
-
-Items = Mapping[str, Any]
-"""What paths are read from: the item itself under an empty name, and the named items of enclosing rules."""
-
-Read = Callable[[Items], Any]
-Test = Callable[[Items], bool]
+from pipeline.catalog.source_values import TEMPLATE_PART, Find, Lookup, Pairs, Value, json_text
+from pipeline.ingest.conditions import compile_condition
+from pipeline.ingest.conversions import as_number, convert, exact, number_of
+from pipeline.ingest.paths import MISSING, Items, Read, absent, compile_path, reader
 
 
 def compile_value(spec: Value) -> Read:
@@ -38,10 +30,6 @@ def compile_value(spec: Value) -> Read:
     if spec.scale is not None:
         read = _scale(read, spec.scale)
     return _default(read, spec.default) if "default" in spec.model_fields_set else read
-
-
-def _absent(value: Any) -> bool:
-    return value is MISSING or value is None
 
 
 def _capture(read: Read, regex: str) -> Read:
@@ -101,51 +89,36 @@ def _fits(text: str, pattern: str) -> bool:
 
 
 def _type(read: Read, kind: str) -> Read:
-    return lambda items: value if _absent(value := read(items)) else _convert(value, kind)
+    return lambda items: value if absent(value := read(items)) else convert(value, kind)
 
 
 def _minus(read: Read, read_other: Read) -> Read:
     def difference(items: Items) -> Any:
         value, other = read(items), read_other(items)
-        return MISSING if _absent(value) or _absent(other) else _float(_exact(value) - _exact(other))
+        return MISSING if absent(value) or absent(other) else as_number(exact(value) - exact(other))
 
     return difference
 
 
 def _scale(read: Read, factor: float) -> Read:
-    exact = _exact(factor)
+    by = exact(factor)
 
     def scaled(items: Items) -> Any:
         value = read(items)
-        if _absent(value):
+        if absent(value):
             return value
-        return _float(_exact(value) * exact)
+        return as_number(exact(value) * by)
 
     return scaled
 
 
-def _exact(value: Any) -> Decimal:
-    """The number as it was written, so that 3.1 * 0.2 is 0.62 and 25.35 - 24.84 is 0.51."""
-    number = _number(value)
-    if not math.isfinite(number):
-        raise RefusedError("wrong_type", f"{number} is no number to calculate with")
-    return Decimal(repr(number))
-
-
-def _float(number: Decimal) -> int | float:
-    found = float(number)
-    if not math.isfinite(found):
-        raise RefusedError("wrong_type", f"{number:.3g} is too large a number")
-    return int(found) if found.is_integer() and abs(found) < 2**53 else found
-
-
 def _default(read: Read, default: Any) -> Read:
-    return lambda items: default if _absent(value := read(items)) else value
+    return lambda items: default if absent(value := read(items)) else value
 
 
 def _origin(spec: Value) -> Read:
     if spec.path is not None:
-        return _first(spec.path)
+        return reader(spec.path)
     if spec.all is not None:
         scope, find = compile_path(spec.all)
         return lambda items: [match for _, match in find(items.get(scope or "", MISSING))]
@@ -227,7 +200,7 @@ def _pairs(spec: Pairs) -> Read:
 
 
 def _entries(path: str) -> Read:
-    read = _first(path)
+    read = reader(path)
 
     def listed(items: Items) -> Any:
         found = read(items)
@@ -237,7 +210,7 @@ def _entries(path: str) -> Read:
 
 
 def _lookup(spec: Lookup) -> Read:
-    read_object, read_key = _first(spec.within), compile_value(spec.key)
+    read_object, read_key = reader(spec.within), compile_value(spec.key)
 
     def looked_up(items: Items) -> Any:
         found, key = read_object(items), read_key(items)
@@ -248,22 +221,15 @@ def _lookup(spec: Lookup) -> Read:
 
 def _largest(reads: dict[str, Read]) -> Read:
     def name_of(items: Items) -> Any:
-        scores = {name: _number(value) for name, read in reads.items() if not _absent(value := read(items))}
+        scores = {name: number_of(value) for name, read in reads.items() if not absent(value := read(items))}
         return max(scores, key=scores.__getitem__) if scores else MISSING
 
     return name_of
 
 
-def _first(path: str) -> Read:
-    scope, get = compile_first(path)
-    if scope is None:
-        return lambda items: get(items[""])
-    return lambda items: get(items.get(scope, MISSING))
-
-
 def _template(text: str) -> Read:
     pieces = TEMPLATE_PART.split(text)  # text, path, text, path, …, text
-    reads = [_first(piece) if index % 2 else None for index, piece in enumerate(pieces)]
+    reads = [reader(piece) if index % 2 else None for index, piece in enumerate(pieces)]
 
     def read(items: Items) -> Any:
         filled = []
@@ -291,122 +257,3 @@ def _hash(parts: list[Read]) -> Read:
         return hashlib.sha256(orjson.dumps(values, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
     return read
-
-
-def _convert(value: Any, kind: str) -> Any:
-    if kind == "json_or_text":
-        try:
-            return orjson.loads(value) if isinstance(value, str) else value
-        except orjson.JSONDecodeError:
-            return value
-    try:
-        if kind == "string":
-            return value if isinstance(value, str) else orjson.dumps(value).decode()
-        if kind == "integer":
-            number = int(value)
-            if abs(number) >= 2**63:
-                raise OverflowError
-            return number
-        if kind == "json":
-            return orjson.loads(value) if isinstance(value, str) else value
-    except (ValueError, TypeError, OverflowError):
-        raise RefusedError("wrong_type", f"{_shown(value)} cannot be read as {kind}") from None
-    if kind == "number":
-        return _number(value)
-    if isinstance(value, bool):
-        return value
-    try:
-        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[json_text(value).lower()]
-    except KeyError:
-        raise RefusedError("wrong_type", f"{_shown(value)} cannot be read as boolean") from None
-
-
-def _number(value: Any) -> Any:
-    """A finite number; text is parsed."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    try:
-        number = orjson.loads(value.strip()) if isinstance(value, str) else None
-    except orjson.JSONDecodeError:
-        number = None
-    if isinstance(number, int | float) and not isinstance(number, bool):
-        return number
-    raise RefusedError("wrong_type", f"{_shown(value)} cannot be read as a number")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def compile_condition(spec: Condition | tuple[Condition, ...] | None) -> Test | None:
-    """A function that says whether the items match; None when there is no condition."""
-    if spec is None:
-        return None
-    choices = [_all_of(condition) for condition in (spec if isinstance(spec, tuple) else (spec,))]
-    return choices[0] if len(choices) == 1 else lambda items: any(choice(items) for choice in choices)
-
-
-def _all_of(condition: Condition) -> Test:
-    parts = [(_first(path), compile_match(match)) for path, match in condition.items()]
-    parts += [(_equal(_first(path), _first(match.same_as)), bool) for path, match in condition.items() if match.same_as]
-    if len(parts) == 1:
-        ((read, test),) = parts
-        return lambda items: test(read(items))
-
-    def matches(items: Items) -> bool:
-        for read, test in parts:  # noqa: SIM110 - half the time of `all` over a generator, and it runs for every item
-            if not test(read(items)):
-                return False
-        return True
-
-    return matches
-
-
-def _equal(read: Read, read_other: Read) -> Read:
-    return lambda items: same(read(items), None if (other := read_other(items)) is MISSING else other)
-
-
-def compile_match(match: Match) -> Callable[[Any], bool]:
-    """A function that says whether a value is as it must be."""
-    if match.model_fields_set == {"equals"} and isinstance(match.equals, str):
-        wanted = match.equals
-        return lambda value: bool(value == wanted)
-    if match.model_fields_set == {"any_of"} and all(isinstance(choice, str) for choice in match.any_of or ()):
-        choices = frozenset(match.any_of or ())
-        return lambda value: isinstance(value, str) and value in choices
-    return _test(match)
-
-
-def _test(match: Match) -> Callable[[Any], bool]:
-    given = match.model_fields_set
-
-    def test(value: Any) -> bool:
-        absent = value is MISSING or value is None
-        if match.exists is not None and match.exists == absent:
-            return False
-        if "equals" in given and not same(value, match.equals):
-            return False
-        if match.any_of is not None and not any(same(value, choice) for choice in match.any_of):
-            return False
-        if match.none_of is not None and any(same(value, choice) for choice in match.none_of):
-            return False
-        if match.contains is not None and not (isinstance(value, str) and match.contains in value):
-            return False
-        if match.at_least is None and match.at_most is None:
-            return True
-        return (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and (match.at_least is None or value >= match.at_least)
-            and (match.at_most is None or value <= match.at_most)
-        )
-
-    return test
-
-
-def same(value: Any, wanted: Any) -> bool:
-    """Equality as JSON has it: true is not 1, absent is null."""
-    if value is MISSING:
-        value = None
-    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)

@@ -15,11 +15,13 @@ import orjson
 from pydantic import BaseModel
 
 from pipeline.catalog.reading import Place
-from pipeline.catalog.source_models import Match, Rule, Value
+from pipeline.catalog.source_models import Rule
+from pipeline.catalog.source_values import Match, Value
+from pipeline.ingest.conditions import Test, compile_condition
 from pipeline.ingest.mapping import HANDED_DOWN, CompiledRule, Refused
-from pipeline.ingest.paths import MISSING
+from pipeline.ingest.paths import MISSING, Items, Read
 from pipeline.ingest.refusal import RefusedError
-from pipeline.ingest.values import Items, Read, Test, compile_condition, compile_value
+from pipeline.ingest.values import compile_value
 
 _SHOWN = 40  # characters of a value in a reason
 

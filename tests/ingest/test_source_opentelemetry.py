@@ -27,21 +27,31 @@ def sources(shipped_sources: Catalog, new_pipe: Callable[..., Any], tmp_path: Pa
     return new_pipe(tmp_path, shipped_sources)
 
 
-def _span(number: int, begin: float, end: float, attributes: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    def value(found: Any) -> dict[str, Any]:
-        if isinstance(found, bool):
+def _value(found: Any) -> dict[str, Any]:
+    """An `AnyValue` of OTLP."""
+    match found:
+        case bool():
             return {"boolValue": found}
-        if isinstance(found, int):
+        case int():
             return {"intValue": str(found)}
-        return {"doubleValue": found} if isinstance(found, float) else {"stringValue": found}
+        case float():
+            return {"doubleValue": found}
+        case list():
+            return {"arrayValue": {"values": [_value(item) for item in found]}}
+        case dict():
+            return {"kvlistValue": {"values": [{"key": key, "value": _value(item)} for key, item in found.items()]}}
+        case _:
+            return {"stringValue": found}
 
+
+def _span(number: int, begin: float, end: float, attributes: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
         "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
         "spanId": f"00f067aa0ba902b{number}",
         "name": "a span",
         "startTimeUnixNano": str(START + int(begin * SECOND)),
         "endTimeUnixNano": str(START + int(end * SECOND)),
-        "attributes": [{"key": key, "value": value(found)} for key, found in attributes.items()],
+        "attributes": [{"key": key, "value": _value(found)} for key, found in attributes.items()],
         "status": {},
         **fields,
     }
@@ -128,6 +138,45 @@ def test_tools_without_spans_are_read_from_the_messages(sources: Any) -> None:
         "agent.turn",
     ]
     assert sources.rows("SELECT data ->> '$.result' FROM events WHERE event_type = 'tool.result'") == [("rainy, 57°F",)]
+
+
+def test_structured_messages_are_read_like_those_in_text(sources: Any) -> None:
+    """As the conventions prefer it wherever attributes can hold more than text."""
+    spans = [_chat(1, 0.5, 1.75, [ASKED], CALLED), _chat(3, 3, 5, [ASKED, CALLED, DONE], ANSWER)]
+    sources.write("landing/otlp/text.json", _trace(*spans))
+    for span in spans:
+        span["traceId"] = span["traceId"][::-1]
+        for attribute in span["attributes"]:
+            if attribute["key"] == "gen_ai.conversation.id":
+                attribute["value"] = _value("structured")
+            elif attribute["key"].endswith(".messages"):
+                attribute["value"] = _value(json.loads(attribute["value"]["stringValue"]))
+    sources.write("landing/otlp/structured.json", _trace(*spans))
+    assert sources.ingest().rejected_count == 0
+    text, structured = (
+        sources.rows(
+            "SELECT event_type, occurred_at, data FROM events WHERE (conversation_id = 'structured') = ?"
+            " ORDER BY occurred_at, sequence",
+            chosen,
+        )
+        for chosen in (False, True)
+    )
+    assert len(text) == 6
+    assert text == structured
+
+
+def test_a_value_that_is_none_is_null_and_a_broken_one_refuses_its_event(sources: Any) -> None:
+    span = _chat(1, 0, 1, [ASKED], ANSWER)
+    span["attributes"] += [
+        {"key": "empty", "value": {}},
+        {"key": "gen_ai.response.finish_reasons", "value": _value([])},
+    ]
+    sources.write("landing/otlp/a.json", _trace(span))
+    assert sources.ingest().rejected_count == 0
+    span["attributes"].append({"key": "broken", "value": {"kvlistValue": {"values": [{"no": "key"}]}}})
+    sources.write("landing/otlp/b.json", _trace(span))
+    assert sources.ingest().rejected_count == 1
+    assert sources.rows("SELECT reason FROM rejected_records") == [("wrong_type",)]
 
 
 def test_a_tool_that_failed_and_a_trace_without_content(sources: Any) -> None:
