@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     chunk_records: int = Field(default=122_880, ge=1, description="Records that one ingest transaction holds.")
     memory_limit: str = Field(default="1GB", pattern=r"^\d+(\.\d+)?\s?([KMG]i?B)$", description="Of DuckDB, a process.")
     threads: int = Field(default=2, ge=1, le=256, description="Of DuckDB, a process.")
+    shards: int = Field(default=1, ge=1, le=64, description="Processes that share judged and python metrics.")
     lock_seconds: float = Field(default=600, ge=0, description="How long to wait for another process's write.")
     models: Models = Field(default=Models(), description="Which models judged metrics ask, budgets and redaction.")
     python: PythonMode = Field(default=PythonMode(), description="Limits of python metrics.")

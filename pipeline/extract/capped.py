@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
 
 from pipeline.catalog.catalog import Metric
-from pipeline.errors import InternalError
 from pipeline.extract import ledger
-from pipeline.extract.isolation import describe
 from pipeline.extract.report import MetricOutcome
 from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
+from pipeline.extract.shards import Kind, evaluate
 from pipeline.extract.values import SQL, write_skipped
 from pipeline.store import load_sql
-
-Evaluate = Callable[[RunContext, Sequence[CappedWork]], Mapping[str, CappedResult]]
 
 
 @dataclass(frozen=True)
@@ -50,14 +47,15 @@ def evaluate_capped(run: RunContext, planned: Sequence[PlannedWork], *, dry_run:
             yield from (replace(item.outcome, failure=withheld) for item in judged)
         yield from (item.outcome for item in coded)
         return
-    for evaluate, items in ((_judged, judged), (_python, coded)):
+    kinds: tuple[tuple[Kind, list[PlannedWork]], ...] = (("judged", judged), ("python", coded))
+    for kind, items in kinds:
         if not items:
             continue
         started = time.perf_counter()
-        if withheld is not None and evaluate is _judged:
+        if withheld is not None and kind == "judged":
             results = {item.outcome.key: CappedResult({}, failure=withheld) for item in items}
         else:
-            results = _results(evaluate, run, [item.work for item in items])
+            results = evaluate(run, kind, [item.work for item in items])
         share = (time.perf_counter() - started) / len(items)
         outcomes = [_finished(item.outcome, item.work, results[item.outcome.key], share) for item in items]
         with run.store.transaction("values") as con:
@@ -93,15 +91,6 @@ def _estimated(run: RunContext, planned: Sequence[PlannedWork]) -> Iterator[Metr
         )
 
 
-def _results(evaluate: Evaluate, run: RunContext, items: Sequence[CappedWork]) -> dict[str, CappedResult]:
-    try:
-        return dict(evaluate(run, items))
-    except InternalError:
-        raise
-    except Exception as error:  # the set-based metrics of the run are stored; this must not take them along
-        return {item.metric.key: CappedResult({}, failure=describe(item.metric.key, error)) for item in items}
-
-
 def _finished(planned: MetricOutcome, work: CappedWork, result: CappedResult, seconds: float) -> MetricOutcome:
     states = Counter(planned.states) + Counter(result.states.values())
     if result.failure is not None:
@@ -116,15 +105,3 @@ def _finished(planned: MetricOutcome, work: CappedWork, result: CappedResult, se
         seconds=result.seconds or seconds,
         failure=result.failure,
     )
-
-
-def _judged(run: RunContext, work: Sequence[CappedWork]) -> Mapping[str, CappedResult]:
-    from pipeline.extract.judged import evaluate_judged
-
-    return evaluate_judged(run, work)
-
-
-def _python(run: RunContext, work: Sequence[CappedWork]) -> Mapping[str, CappedResult]:
-    from pipeline.extract.python_mode import evaluate_python
-
-    return evaluate_python(run, work)

@@ -13,7 +13,7 @@ from pipeline.bench.stage import Answer, Bar, Competitor, Place, Result, Run, ra
 from pipeline.bench.stages import STAGES, stage_named
 from pipeline.cli.app import run
 
-QUICK = ("ingest", "static", "aggregate")
+QUICK = ("ingest", "static", "aggregate", "shards")
 
 
 @pytest.mark.parametrize("name", STAGES)

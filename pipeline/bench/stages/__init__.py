@@ -15,6 +15,7 @@ STAGES = (
     "history",
     "restate",
     "fanout",
+    "shards",
     "rerun",
     "cost",
     "read",
