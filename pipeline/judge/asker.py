@@ -65,12 +65,13 @@ class Asker:
         """Whether there is something new to remember about the endpoint."""
         return self.capability.proven and self.capability != self._known
 
-    async def ask(self, request: Request, paid: int = 0) -> Received | Failure:
+    async def ask(self, request: Request, paid: int = 0, turn: int = 0) -> Received | Failure:
         """Ask one question.
 
         Args:
             request: what to ask.
             paid: unusable answers that an earlier run has already paid for.
+            turn: its place among those that wait, kept when it is tried again.
         """
         faults = 0
         failing_since: float | None = None
@@ -78,7 +79,7 @@ class Asker:
         while True:
             if self._broken is not None:
                 return Failure(self._broken, endpoint=True)
-            async with self._limiter.slot(request.tokens_in + self.capability.output_tokens) as taken_at:
+            async with self._limiter.slot(request.tokens_in + self.capability.output_tokens, turn) as taken_at:
                 if self._broken is not None:
                     return Failure(self._broken, endpoint=True)
                 used = self.capability

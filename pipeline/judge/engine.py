@@ -1,18 +1,19 @@
 """Judging any number of conversations in bounded memory: plan, claim, ask, store, hand over.
 
 Conversations are taken in chunks, most urgent first. Of each, one question goes first and warms the server's prefix
-cache, then the others follow. Every answer is stored within a second or `write_batch` answers; the database is never
-open between. After a kill at any instant, what was paid for and is not stored is at most what was in flight (the
-endpoint's `max_concurrency`) plus `write_batch` answers.
+cache, then the others follow. A conversation that was begun is finished before the next is begun, as far as its answers
+allow: what follows, and what is tried again, goes before what has never been asked. Every answer is stored within a
+second or `write_batch` answers; the database is never open between. After a kill at any instant, what was paid for and
+is not stored is at most what was in flight (the endpoint's `max_concurrency`) plus `write_batch` answers.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import count, groupby
 
 from pipeline.judge.asker import Asker, Failure
 from pipeline.judge.client import Received
@@ -25,6 +26,8 @@ from pipeline.settings_models import ModelEndpoint
 
 CHUNK = 512
 """Conversations that are planned and claimed together."""
+_HAND_OVER_SECONDS = 5.0  # a slow answer holds up its own conversation and, for so long, those of its chunk
+_turns = count()  # of the process: its runs share the limiters
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,12 @@ class Engine:
         self.counters = Counters()
         self._ledger = ledger
         self._progress = progress or (lambda _: None)
-        # A chunk ends with its slowest answer: so many others wait meanwhile that no place is ever idle.
-        self._chunks = asyncio.Semaphore(3 + 3 * concurrency // CHUNK)
-        self._claiming = asyncio.Lock()
+        self._concurrency = concurrency
+        # A chunk ends with its slowest answer: meanwhile so many others wait that no place is idle.
+        self._ahead = CHUNK + 5 * concurrency
+        self._open = 0  # conversations that were begun and not handed over
+        self._handed_over = asyncio.Condition()
+        self._beginning = asyncio.Lock()
         self._database = asyncio.Lock()
         self._writer = Writer(ledger, self._database, write_batch, self._stored)
         self._askers: dict[ModelEndpoint, Asker] = {}
@@ -106,9 +112,11 @@ class Engine:
             async with self._writer:
                 try:
                     async with asyncio.TaskGroup() as group:
-                        for at in range(0, len(conversation_ids), CHUNK):
-                            await self._chunks.acquire()
-                            group.create_task(self._judge(conversation_ids[at : at + CHUNK], plan, hand_over))
+                        for chunk in self._chunks(conversation_ids):
+                            async with self._handed_over:
+                                await self._handed_over.wait_for(lambda: self._open <= self._ahead)
+                            self._open += len(chunk)
+                            group.create_task(self._judge(chunk, plan, hand_over))
                 finally:
                     await self._learn()
         except BaseExceptionGroup as failures:
@@ -117,39 +125,63 @@ class Engine:
                 first = first.exceptions[0]
             raise first from None
 
-    async def _judge(self, ids: Sequence[str], plan: Plan, hand_over: HandOver) -> None:
-        try:
-            async with self._database:
-                asks = await asyncio.to_thread(plan, ids)
-            results = await self._answer(asks)
-            spent = {key: self._spent.pop(key) for key in results if key in self._spent}
-            async with self._database:
-                await asyncio.to_thread(hand_over, asks, results, spent)
-            self.counters.done += len(ids)
-            self._progress(self.counters)
-        finally:
-            self._chunks.release()
+    def _chunks(self, ids: Sequence[str]) -> Iterator[Sequence[str]]:
+        """The first is what can be asked at once: the others are planned while its answers are waited for."""
+        first = min(self._concurrency, CHUNK)
+        yield ids[:first]
+        yield from (ids[at : at + CHUNK] for at in range(first, len(ids), CHUNK))
 
-    async def _answer(self, asks: Sequence[Ask]) -> dict[str, Result]:
-        """What becomes of every request of some conversations."""
-        waiting = list({request.hash: request for ask in asks for request in ask.all_requests}.values())
+    async def _judge(self, ids: Sequence[str], plan: Plan, hand_over: HandOver) -> None:
         results: dict[str, Result] = {}
-        async with asyncio.TaskGroup() as group, self._claiming:  # one claims at a time: newest first is served first
-            while waiting:
+        async with asyncio.TaskGroup() as group:
+            async with self._beginning:  # one at a time: newest first is served first
                 async with self._database:
-                    claim = await asyncio.to_thread(self._ledger.claim, waiting)
-                self._reuse(claim, waiting, results)
-                sent = [request for request in waiting if request.hash in claim.granted or request.hash in self._asking]
-                sent = [request for request in sent if request.hash not in results]
-                for _, same in groupby(sent, key=lambda request: id(request.prefix)):
-                    group.create_task(self._ask_about(list(same), claim, results))
-                known = results.keys() | {request.hash for request in sent}
-                waiting = [request for request in waiting if request.hash not in known]
-                if waiting and not await self._money_came_free():
-                    results |= {request.hash: OVER_BUDGET for request in waiting}
-                    self.counters.over_budget += len(waiting)
-                    break
-        return results
+                    asks = await asyncio.to_thread(plan, ids)
+                asking = await self._begin(asks, results, group)
+            waiting = [list(of_one) for _, of_one in groupby(asks, key=lambda ask: ask.conversation_id)]
+            while True:
+                if asking:
+                    _, asking = await asyncio.wait(asking, timeout=_HAND_OVER_SECONDS)
+                ready = [ask for of_one in waiting if _known(of_one, results) for ask in of_one]
+                waiting = [of_one for of_one in waiting if not _known(of_one, results)]
+                if ready:
+                    await self._finish(ready, results, hand_over)
+                if not asking:
+                    return
+
+    async def _begin(
+        self, asks: Sequence[Ask], results: dict[str, Result], group: asyncio.TaskGroup
+    ) -> set[asyncio.Task[None]]:
+        """Look up, claim and start to ask; what becomes of a request comes into `results`."""
+        asking: set[asyncio.Task[None]] = set()
+        waiting = list({request.hash: request for ask in asks for request in ask.all_requests}.values())
+        while waiting:
+            async with self._database:
+                claim = await asyncio.to_thread(self._ledger.claim, waiting)
+            self._reuse(claim, waiting, results)
+            sent = [request for request in waiting if request.hash in claim.granted or request.hash in self._asking]
+            sent = [request for request in sent if request.hash not in results]
+            for _, same in groupby(sent, key=lambda request: id(request.prefix)):
+                asking.add(group.create_task(self._ask_about(list(same), claim, results)))
+            known = results.keys() | {request.hash for request in sent}
+            waiting = [request for request in waiting if request.hash not in known]
+            if waiting and not await self._money_came_free():
+                results |= {request.hash: OVER_BUDGET for request in waiting}
+                self.counters.over_budget += len(waiting)
+                break
+        return asking
+
+    async def _finish(self, asks: list[Ask], results: dict[str, Result], hand_over: HandOver) -> None:
+        hashes = {request.hash for ask in asks for request in ask.all_requests}
+        spent = {key: self._spent.pop(key) for key in hashes if key in self._spent}
+        async with self._database:
+            await asyncio.to_thread(hand_over, asks, results, spent)
+        number = len({ask.conversation_id for ask in asks})
+        self.counters.done += number
+        async with self._handed_over:
+            self._open -= number
+            self._handed_over.notify_all()
+        self._progress(self.counters)
 
     def _reuse(self, claim: Claim, requests: Sequence[Request], results: dict[str, Result]) -> None:
         for request in requests:
@@ -169,22 +201,23 @@ class Engine:
 
     async def _ask_about(self, requests: Sequence[Request], claim: Claim, results: dict[str, Result]) -> None:
         """One question first, so that the server has read the conversation when the others come."""
+        turn = next(_turns)
         first, *others = requests
-        results[first.hash] = await self._ask_once(first, claim)
-        answers = await asyncio.gather(*(self._ask_once(request, claim) for request in others))
+        results[first.hash] = await self._ask_once(first, claim, turn)
+        answers = await asyncio.gather(*(self._ask_once(request, claim, turn) for request in others))
         results |= {request.hash: answer for request, answer in zip(others, answers, strict=True)}
 
-    async def _ask_once(self, request: Request, claim: Claim) -> Result:
+    async def _ask_once(self, request: Request, claim: Claim, turn: int) -> Result:
         """Equal questions are asked once, whichever metric or conversation they come from."""
         if (task := self._asking.get(request.hash)) is None:
             stored = claim.answers.get(request.hash)
-            task = asyncio.create_task(self._ask(request, stored.paid if stored else 0))
+            task = asyncio.create_task(self._ask(request, stored.paid if stored else 0, turn))
             self._asking[request.hash] = task
         return await task
 
-    async def _ask(self, request: Request, paid: int) -> Result:
+    async def _ask(self, request: Request, paid: int, turn: int) -> Result:
         asker = await self._asker(request.endpoint)
-        answer = await asker.ask(request, paid)
+        answer = await asker.ask(request, paid, turn)
         self._writer.finish(request)
         self.counters.throttled = sum(asker.throttles for asker in self._askers.values())
         if isinstance(answer, Failure):
@@ -223,3 +256,8 @@ class Engine:
             if asker.learned:
                 async with self._database:
                     await asyncio.to_thread(self._ledger.learn, endpoint, asker.capability)
+
+
+def _known(asks: Sequence[Ask], results: Mapping[str, Result]) -> bool:
+    """Whether it is known what became of all requests."""
+    return all(request.hash in results for ask in asks for request in ask.all_requests)

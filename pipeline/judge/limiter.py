@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
 
 from pipeline.settings_models import ModelEndpoint
 
-START = 64
+START = 128
 DECREASE = 0.8
 INCREASE = 0.03
 TOLERATED = 0.1
@@ -67,16 +68,22 @@ class Limiter:
         self._refused = 0.0  # share of the latest requests, older ones counting less and less
         self._decreased_at = 0.0
         self._paused_until = 0.0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap
+        self._came = count()
         requests, tokens = endpoint.requests_per_minute, endpoint.tokens_per_minute
         self._requests = _Bucket.per_minute(requests) if requests else None
         self._tokens = _Bucket.per_minute(tokens) if tokens else None
 
     @asynccontextmanager
-    async def slot(self, tokens: int) -> AsyncIterator[float]:
-        """Wait for a place; yields the instant (monotonic seconds) at which it was taken."""
+    async def slot(self, tokens: int, turn: int = 0) -> AsyncIterator[float]:
+        """Wait for a place; yields the instant (monotonic seconds) at which it was taken.
+
+        Args:
+            tokens: that the request may cost.
+            turn: who goes first; equal ones as they come.
+        """
         if self._waiting or self.in_flight >= int(self.limit):
-            await self._queue()
+            await self._queue(turn)
         else:
             self.in_flight += 1
         try:
@@ -108,10 +115,10 @@ class Limiter:
         if retry_after is not None:
             self._paused_until = max(self._paused_until, now + retry_after)
 
-    async def _queue(self) -> None:
-        """Return with a place, first come, first served: a question that is overtaken holds its conversations up."""
+    async def _queue(self, turn: int) -> None:
+        """Return with a place."""
         place = asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
+        heappush(self._waiting, (turn, next(self._came), place))
         try:
             await place
         except asyncio.CancelledError:
@@ -138,7 +145,7 @@ class Limiter:
     def _wake(self) -> None:
         """Hand free places to those who wait; a place counts as taken from here on."""
         while self._waiting and self.in_flight < int(self.limit):
-            place = self._waiting.popleft()
+            *_, place = heappop(self._waiting)
             if not place.done():
                 self.in_flight += 1
                 place.set_result(None)
