@@ -30,6 +30,7 @@ _POLL_SECONDS = 0.02
 # Of new files; DuckDB 1.4 (LTS) and later read it. In DuckDB's default, which is older, a checkpoint looks at every
 # row group again, so that its cost grows with the history.
 _STORAGE = "v1.4.0"
+_FREE_SHARE = 0.2  # of the file that may be free before maintenance writes it anew; what is free is used again
 _NAMES = count()
 
 
@@ -102,9 +103,28 @@ class DatabaseFile:
         return FilePublications(self._published[kind], self._spill)
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
-        """Drop deleted rows and give free blocks at the end of the file back."""
+        """Drop deleted rows; write the file anew where much is free: DuckDB gives back only what is at its end."""
         con.execute("CHECKPOINT")
+        (live, total, free), *_ = con.execute(
+            "SELECT database_name, total_blocks, free_blocks FROM pragma_database_size()"
+            " WHERE database_name = current_database()"
+        ).fetchall()
+        if free > _FREE_SHARE * total:
+            self._rewrite(con, live)
         return self._path.stat().st_size
+
+    def _rewrite(self, con: duckdb.DuckDBPyConnection, live: str) -> None:
+        fresh = fresh_name(self._path)
+        try:
+            con.execute(f"ATTACH {literal(str(fresh))} AS fresh")
+            con.execute(f"COPY FROM DATABASE {_identifier(live)} TO fresh")
+            con.execute("DETACH fresh")
+            con.close()
+            fresh.replace(self._path)
+        except BaseException:
+            for left in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+                left.unlink(missing_ok=True)
+            raise
 
     @contextmanager
     def only_one(self, work: str) -> Iterator[bool]:

@@ -34,7 +34,10 @@ def prepare(at: Place) -> None:
 
 
 def ours(run: Run) -> Answer:
-    """One run after the other, each with its own file and a window that overlaps 23 hours with the one before."""
+    """One run after the other, each with its own file and a window that overlaps 23 hours with the one before.
+
+    Once a day there is maintenance, as Dagster's schedule has it.
+    """
     on = copy_of(run.folder / "empty", run, run.scratch)
     files = sorted(run.folder.glob("*.ndjson"))
     landing = run.scratch / "landing"
@@ -46,6 +49,8 @@ def ours(run: Run) -> Answer:
             start = time.perf_counter()
             run_hour(on.store, on.catalog, on.settings, Window.ending(FIRST + timedelta(hours=number) + HOUR))
             took.append(time.perf_counter() - start)
+            if number % 24 == 23:
+                on.store.maintain()
     live = on.store.path.stat().st_size
     copied = run.scratch / "copied.duckdb"
     with on.store.write() as con:
