@@ -86,8 +86,8 @@ class Catalog:
     Attributes:
         checks: by name, shipped ones too.
         own_checks: names of the checks that the user's own file has.
-        policy_problems: those of `problems` that make policies unusable. While there is one, no model is asked: what
-            a policy was to keep out would be paid for.
+        withholding: those of `problems` that are about policies and overrides. While there is one, no model is asked:
+            what they were to keep out would be paid for.
     """
 
     metrics: tuple[Metric, ...] = ()
@@ -96,7 +96,7 @@ class Catalog:
     checks: Mapping[str, Check] = field(default_factory=dict)
     own_checks: frozenset[str] = frozenset()
     policies: tuple[Policy, ...] = ()
-    policy_problems: tuple[Problem, ...] = ()
+    withholding: tuple[Problem, ...] = ()
 
     @cached_property
     def by_key(self) -> dict[str, Metric]:

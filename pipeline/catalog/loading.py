@@ -111,7 +111,7 @@ def load_catalog(
     for path in yaml_files(shipped / "metrics" / "library"):
         _take_file(gathered, read_yaml(path), "library")
     _limit(gathered, settings.max_custom_metrics)
-    _override(gathered, own / "metrics" / OVERRIDES)
+    withholding = _override(gathered, own / "metrics" / OVERRIDES)
     _override_sent(gathered, api_overrides or {})
     _read_code(gathered, own / "python")
     _check_graph(gathered)
@@ -119,10 +119,9 @@ def load_catalog(
     sources = load_sources([shipped / "sources", own / "sources"], gathered.problems)
     by_key = {metric.key: metric for metric in metrics}
     checks, own_checks = load_checks(shipped, own, by_key, gathered.problems)
-    unusable: list[Problem] = []
-    policies = load_policies(own, by_key, gathered.left_out, unusable)
-    problems = (*gathered.problems, *unusable, *lint(metrics))
-    return Catalog(metrics, sources, problems, checks, own_checks, policies, tuple(unusable))
+    policies = load_policies(own, by_key, gathered.left_out, withholding)
+    problems = (*gathered.problems, *withholding, *lint(metrics))
+    return Catalog(metrics, sources, problems, checks, own_checks, policies, tuple(withholding))
 
 
 def _take_file(gathered: _Gathered, document: Document, managed_by: ManagedBy) -> None:
@@ -191,17 +190,18 @@ def _limit(gathered: _Gathered, limit: int) -> None:
         gathered.drop(entry.definition.key, entry.problem((), f"custom metric number {number}", advice))
 
 
-def _override(gathered: _Gathered, path: Path) -> None:
-    """Apply the user's changes to metrics that are shipped."""
+def _override(gathered: _Gathered, path: Path) -> list[Problem]:
+    """Apply the user's changes to metrics that are shipped, and say what is wrong with them."""
     if not path.is_file():
-        return
+        return []
     document = read_yaml(path)
     file = OverrideFile()
+    problems: list[Problem] = []
     if not document.problems:
         try:
             file = OverrideFile.model_validate(document.data)
         except ValidationError as error:
-            gathered.problems += explain(error, OverrideFile, document.data, document)
+            problems = explain(error, OverrideFile, document.data, document)
     shipped = {key: entry for key, entry in gathered.entries.items() if entry.managed_by in SHIPPED}
     groups = {entry.definition.group: None for entry in shipped.values() if entry.definition.group}
     for group, override in file.groups.items():
@@ -217,7 +217,7 @@ def _override(gathered: _Gathered, path: Path) -> None:
             document.report(("overrides", key), f"{key}, which is not shipped", advice)
             continue
         gathered.entries[key] = _changed(entry, override.model_dump(exclude_none=True))
-    gathered.problems += [problem for _, problem in document.problems]
+    return [*problems, *(problem for _, problem in document.problems)]
 
 
 def _override_sent(gathered: _Gathered, overrides: Mapping[str, Mapping[str, Any]]) -> None:

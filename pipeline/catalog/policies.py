@@ -139,7 +139,7 @@ class PolicyFile(Model):
 def load_policies(
     folder: Path, metrics: Mapping[str, Metric], left_out: Set[str], problems: list[Problem]
 ) -> tuple[Policy, ...]:
-    """The user's policies that can be used; while one cannot, no model is asked (`Catalog.policy_problems`).
+    """The user's policies that can be used; while one cannot, no model is asked (`Catalog.withholding`).
 
     Args:
         folder: of the user's definitions.

@@ -65,12 +65,14 @@ def evaluate_capped(run: RunContext, planned: Sequence[PlannedWork], *, dry_run:
 
 
 def _withheld(run: RunContext) -> str | None:
-    """Why no model is asked: a policy cannot be used, so what it was to keep out would be paid for."""
-    if not run.catalog.policy_problems:
+    """Why no model is asked: what a policy or an override was to keep out would be paid for."""
+    if not run.catalog.withholding:
         return None
-    problem = run.catalog.policy_problems[0]
+    problem = run.catalog.withholding[0]
     place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
-    return f"No model is asked while policies cannot be used; mend {place}: {problem.field}, {problem.advice}"
+    return (
+        f"No model is asked while policies or overrides cannot be used; mend {place}: {problem.field}, {problem.advice}"
+    )
 
 
 def _estimated(run: RunContext, planned: Sequence[PlannedWork]) -> Iterator[MetricOutcome]:

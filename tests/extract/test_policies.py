@@ -132,16 +132,26 @@ ASKING = """
   - {key: asked, name: Asked, metric_type: boolean, source: call_intelligence, event_types: [call_intelligence.row],
      extraction_mode: ai_query, ai_query_prompt: "Was the caller greeted?", aggregation: rate}
 """
+POLICIES, OVERRIDES = "policies.yaml", "metrics/overrides.yaml"
 BROKEN = {
-    "not YAML": "policies: [",
-    "a field that is not known": "policies: [{name: p, metric: [asked], active_from: 2026-01-01T00:00:00Z}]",
-    "a metric that is not known": "policies: [{name: p, metrics: [askd], active_from: 2026-01-01T00:00:00Z}]",
+    "not YAML": (POLICIES, "policies: ["),
+    "a field that is not known": (
+        POLICIES,
+        "policies: [{name: p, metric: [asked], active_from: 2026-01-01T00:00:00Z}]",
+    ),
+    "a metric that is not known": (
+        POLICIES,
+        "policies: [{name: p, metrics: [askd], active_from: 2026-01-01T00:00:00Z}]",
+    ),
+    "overrides that are not YAML": (OVERRIDES, "overrides: {csat_score: {active: false}"),
+    "an override that is none": (OVERRIDES, "overrides: {csat_score: {active: maybe}}"),
+    "an override of nothing": (OVERRIDES, "overrides: {csat_scores: {active: false}}"),
 }
 
 
-@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
-def test_while_a_policy_cannot_be_used_no_model_is_asked(project: Project, text: str) -> None:
-    file = project.settings.definitions / "policies.yaml"
+@pytest.mark.parametrize(("name", "text"), BROKEN.values(), ids=BROKEN.keys())
+def test_while_a_policy_or_an_override_cannot_be_used_no_model_is_asked(project: Project, name: str, text: str) -> None:
+    file = project.settings.definitions / name
     custom = project.settings.definitions / "metrics/custom/c.yaml"
     custom.write_text(METRICS + ASKING)
     # Nothing listens there: a call would end in faults of the endpoint, which no ledger row calls a failure.
@@ -157,11 +167,10 @@ def test_while_a_policy_cannot_be_used_no_model_is_asked(project: Project, text:
     for dry_run in (False, True):
         found = outcomes(text, dry_run=dry_run)
         assert found["score"].states == {"ok": 3}
-        assert "policies cannot be used; mend" in (found["asked"].failure or "")
-        assert "policies.yaml" in (found["asked"].failure or "")
+        assert f"cannot be used; mend definitions/{name}" in (found["asked"].failure or "")
     assert project.one("SELECT error_count FROM extraction_runs WHERE metric_key = 'asked'") == 3
     assert project.one("SELECT failure LIKE 'No model is asked%' FROM extraction_runs WHERE metric_key = 'asked'")
-    mended = outcomes("policies: []", dry_run=True)["asked"]
+    mended = outcomes(f"{file.stem}: {'[]' if name == POLICIES else '{}'}", dry_run=True)["asked"]
     assert (mended.failure, mended.computed) == (None, 3)
 
 
