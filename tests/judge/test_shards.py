@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.cli.app import run
 from pipeline.extract import shards
 from pipeline.judge.engine import Counters
 from pipeline.judge.shares import most_shares, share_of
@@ -105,6 +107,20 @@ def test_the_rows_are_those_of_one_process(bench: Any, serve: Serve) -> None:
     bench.run()
     assert again.count.answered == judge.count.answered, "nothing is asked twice"
     assert processes() == []
+
+
+def test_the_setting_reaches_a_run(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = coded(bench, "coded", "import os; return os.getppid()")
+    bench.define(where)
+    bench.talk(6)
+    monkeypatch.setenv("METRIC_STORE_HOME", str(bench.settings.home))
+    monkeypatch.setenv("METRIC_STORE_DEFINITIONS", str(bench.settings.definitions))
+    monkeypatch.setenv("METRIC_STORE_SHARDS", "2")
+    hour = bench.WINDOW.end - timedelta(hours=1)
+    assert run(["run", "--at", hour.isoformat(), "--metric", "coded"]) == 0
+    found = dict(bench.query("SELECT value_number, count(*) FROM metric_values GROUP BY ALL"))
+    assert list(found.values()) == [3, 3]
+    assert os.getpid() in found
 
 
 def test_limits_and_budget_hold_over_all_processes(bench: Any, serve: Serve) -> None:
