@@ -49,6 +49,17 @@ valued AS NOT MATERIALIZED (
                 CASE WHEN examined_count > 0 THEN coalesce(distinct_count, holistic_value, 0) END
             ELSE holistic_value
         END) AS value,
+        -- An estimated total extrapolates from those examined, of which the ones that are not `ok` add nothing; the
+        -- error shrinks to nothing as everything is examined (finite population correction).
+        examined_count * (eligible_count - 1) / nullif(eligible_count - examined_count, 0) AS effective_count,
+        event_count / nullif(examined_count, 0) AS ok_share,
+        value_sum_squares + value_sum ** 2 / event_count - value_sum ** 2 / examined_count AS examined_squares
+    FROM planned
+),
+
+with_method AS NOT MATERIALIZED (
+    SELECT
+        *,
         CASE
             WHEN value IS NULL THEN 'none'
             WHEN aggregation = 'rate' OR (aggregation = 'avg' AND metric_type = 'boolean') THEN 'wilson'
@@ -57,14 +68,8 @@ valued AS NOT MATERIALIZED (
             WHEN aggregation = 'sum' AND left_out THEN 'student'
             WHEN quantile IS NOT NULL THEN 'order_statistic'
             ELSE 'none'
-        END AS method,
-        CASE WHEN method = 'student' THEN if(aggregation = 'avg', event_count, examined_count) - 1 END AS student_df,
-        -- An estimated total extrapolates from those examined, of which the ones that are not `ok` add nothing; the
-        -- error shrinks to nothing as everything is examined (finite population correction).
-        examined_count * (eligible_count - 1) / nullif(eligible_count - examined_count, 0) AS effective_count,
-        event_count / nullif(examined_count, 0) AS ok_share,
-        value_sum_squares + value_sum ** 2 / event_count - value_sum ** 2 / examined_count AS examined_squares
-    FROM planned
+        END AS method
+    FROM valued
 ),
 
 halved AS NOT MATERIALIZED (
@@ -77,8 +82,13 @@ halved AS NOT MATERIALIZED (
                 * (1 - v.examined_count / v.eligible_count)
             )
         END AS student_half
-    FROM valued AS v
-    LEFT JOIN student ON student.df = v.student_df
+    FROM with_method AS v
+    LEFT JOIN student
+        ON student.df = CASE
+            WHEN v.method <> 'student' THEN NULL
+            WHEN v.aggregation = 'avg' THEN v.event_count - 1
+            ELSE v.examined_count - 1
+        END
 ),
 
 bounded AS NOT MATERIALIZED (
