@@ -44,13 +44,13 @@ def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
     Returns:
         How many conversations were rebuilt.
     """
+    # Threads share work by row groups. A batch is hardly larger than one, and a thread without work waits by spinning.
+    (threads,) = con.execute("SELECT current_setting('threads')").fetchall()[0]
+    con.execute("SET threads = 1")
     workspace: dict[str, object] = {"workspace_id": settings.workspace_id}
     batch_bytes = settings.memory_bytes // _MEMORY_PER_BYTE
     run_script(con, load_sql(_SQL, "stale"), {**workspace, "batch_bytes": batch_bytes})
     batches = con.execute("SELECT batch, count(*) FROM stale_batches GROUP BY batch ORDER BY batch").fetchall()
-    # Threads share work by row groups. A batch is hardly larger than one, and a thread without work waits by spinning.
-    (threads,) = con.execute("SELECT current_setting('threads')").fetchall()[0]
-    con.execute("SET threads = 1")
     for batch, _ in batches:
         parameters = {**workspace, "batch": batch, "settle_minutes": settings.settle_minutes}
         parameters["derivation"] = f"derivation {DERIVATION}"

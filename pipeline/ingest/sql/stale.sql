@@ -1,5 +1,6 @@
 -- The events of stale conversations (`stale_events`), by batches of about $batch_bytes of data, so that memory does not
--- grow with their number. What arrived before the first event of all of them is not read.
+-- grow with their number. Of the data, only that of arrivals with such an event is read: an old conversation that goes on
+-- takes its ids and arrivals to find, but not what came between.
 
 SET VARIABLE stale_since = (
     SELECT min(coalesce(c.first_arrival_at, s.arrived_at, TIMESTAMPTZ '-infinity'))
@@ -8,8 +9,8 @@ SET VARIABLE stale_since = (
     WHERE s.workspace_id = $workspace_id
 );
 
-CREATE OR REPLACE TEMP TABLE stale_rows AS
-SELECT rowid AS row
+CREATE OR REPLACE TEMP TABLE stale_arrivals AS
+SELECT DISTINCT ingested_at
 FROM events
 WHERE workspace_id = $workspace_id
   AND ingested_at >= getvariable('stale_since')
@@ -19,7 +20,9 @@ CREATE OR REPLACE TEMP TABLE stale_batches AS
 WITH sizes AS (
     SELECT conversation_id, sum(strlen(data) + 1000) AS size
     FROM events
-    WHERE ingested_at >= getvariable('stale_since') AND rowid IN (SELECT row FROM stale_rows)
+    WHERE workspace_id = $workspace_id
+      AND ingested_at >= getvariable('stale_since') AND ingested_at IN (SELECT ingested_at FROM stale_arrivals)
+      AND conversation_id IN (SELECT conversation_id FROM stale_conversations WHERE workspace_id = $workspace_id)
     GROUP BY conversation_id
 )
 SELECT conversation_id, CAST(sum(size) OVER (ORDER BY conversation_id) // $batch_bytes AS BIGINT) AS batch
@@ -28,5 +31,6 @@ FROM sizes;
 CREATE OR REPLACE TEMP TABLE stale_events AS
 SELECT batch, events.* EXCLUDE (workspace_id, source_key, file_id)
 FROM events JOIN stale_batches USING (conversation_id)
-WHERE ingested_at >= getvariable('stale_since') AND events.rowid IN (SELECT row FROM stale_rows)
+WHERE workspace_id = $workspace_id
+  AND ingested_at >= getvariable('stale_since') AND ingested_at IN (SELECT ingested_at FROM stale_arrivals)
 ORDER BY batch;

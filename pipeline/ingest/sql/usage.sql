@@ -1,19 +1,24 @@
 -- Tokens, money and model calls: `usage`.
 
 CREATE OR REPLACE TEMP TABLE usage AS
-WITH read AS (
+WITH asked AS (
+    SELECT
+        conversation_id, place, event_type,
+        json_extract(data, ['$.tokens_in', '$.tokens_cached', '$.tokens_out', '$.cost_usd', '$.model', '$.duration_ms'])
+            AS fields
+    FROM slice
+    WHERE event_type <> 'call_intelligence.row'
+),
+read AS (
     SELECT
         conversation_id, place, starts_with(event_type, 'user.') AS is_user, event_type = 'model.call' AS is_call,
-        json_extract(data, ['$.tokens_in', '$.tokens_cached', '$.tokens_out', '$.cost_usd', '$.model', '$.duration_ms'])
-            AS fields,
         number_between(fields[1], 0, 1e15) AS tokens_in,
         number_between(fields[2], 0, 1e15) AS tokens_cached,
         number_between(fields[3], 0, 1e15) AS tokens_out,
         number_between(fields[4], 0, 1e9) AS cost_usd,
         if(json_type(fields[5]) = 'VARCHAR', fields[5] ->> '$', NULL) AS model,
         if(is_call, number_between(fields[6], 0, 86400000), NULL) AS duration_ms
-    FROM slice
-    WHERE event_type <> 'call_intelligence.row'
+    FROM asked
 ),
 counted AS (
     SELECT
