@@ -22,6 +22,7 @@ LEDGER = (
     "SELECT * EXCLUDE (run_id, arrivals_until, started_at, seconds) FROM extraction_runs "
     "ORDER BY window_end, metric_key"
 )
+VIEWS = ("current_values", "current_periods", "latest_periods")
 DIALOGUES = 400
 
 
@@ -30,6 +31,8 @@ def everything(store: Store) -> dict[str, list[Row]]:
     with store.read() as con:
         found["ledger"] = con.execute(LEDGER).fetchall()
         found["superseded"] = con.execute("SELECT count(*) FROM metric_periods WHERE revision > 1").fetchall()
+        for view in VIEWS:
+            found[view] = con.execute(f"SELECT metric_key, count(*) FROM {view} GROUP BY ALL ORDER BY ALL").fetchall()
         assert con.execute("SELECT count(*) FROM stale_periods").fetchall() == [(0,)]
     return found
 
