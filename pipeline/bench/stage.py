@@ -36,8 +36,10 @@ class Place:
         return max(round(full * self.scale), least)
 
     def settings(self, home: Path, **fields: object) -> Settings:
-        """Settings of a deployment that is all in one folder."""
-        given = {"home": home, "definitions": home / "definitions", "landing": str(home / "landing"), **fields}
+        """Settings of a deployment that is all in one folder, wherever the user's own store is."""
+        elsewhere = {"database": None, "catalog": None, "data_path": None}
+        own = {"home": home, "definitions": home / "definitions", "landing": str(home / "landing")}
+        given = {**elsewhere, **own, **fields}
         return Settings(**given)  # type: ignore[arg-type]
 
 

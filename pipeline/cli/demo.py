@@ -63,6 +63,8 @@ def demo_settings(home: Path, start: datetime, models: Models) -> Settings:
     return Settings(
         home=home,
         database=None,
+        catalog=None,
+        data_path=None,
         landing=None,
         definitions=builtin_definitions(),
         timezone="UTC",
