@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.ingest import conversations
+from pipeline.ingest import conversations, run
+from pipeline.store import load_sql, run_script
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
@@ -211,3 +212,31 @@ def test_events_without_a_conversation_are_kept_as_events(pipe: Any) -> None:
     pipe.write("a.ndjson", {**_event("surface.created", 1, domain="surface"), "conversation_id": None})
     assert pipe.ingest().conversation_count == 0
     assert pipe.rows("SELECT domain, conversation_id FROM events") == [("surface", None)]
+
+
+def test_of_what_came_between_no_data_is_read_when_an_old_conversation_goes_on(
+    pipe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe.write("old.ndjson", _event("agent.turn", 1))
+    pipe.ingest()
+    with pipe.store.transaction() as con:
+        con.execute(
+            "INSERT INTO events BY NAME"
+            " SELECT events.* REPLACE ('e' || i AS event_id, if(i % 2 = 0, 'a', 'z') || i // 40 AS conversation_id,"
+            " ingested_at + to_seconds(1 + i // 1000) AS ingested_at) FROM events, range(400_000) AS numbers (i)"
+        )
+    monkeypatch.setattr(run, "assemble", lambda *_: 0)
+    pipe.write("new.ndjson", *(_event("user.turn", 2, str(number)) for number in range(100)))
+    pipe.ingest()
+    with pipe.store.write() as con:
+        con.execute("SET enable_profiling = 'no_output'")
+        parameters = {"workspace_id": pipe.store.workspace_id, "batch_bytes": 2**20}
+        run_script(con, load_sql("pipeline.ingest.sql", "stale"), parameters)
+        plan = json.loads(con.get_profiling_information("json"))
+        assert con.execute("SELECT count(*) FROM stale_events").fetchall() == [(101,)]
+    assert 0 < _events_read(plan) < 200_000  # the first row group and the last of four
+
+
+def _events_read(node: dict[str, Any]) -> int:
+    own = node.get("extra_info", {}).get("Table", "").endswith("events") and node["operator_rows_scanned"]
+    return int(own) + sum(_events_read(child) for child in node["children"])
