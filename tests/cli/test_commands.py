@@ -128,6 +128,14 @@ def test_a_file_that_cannot_be_read_is_exit_code_1(shell: Shell, tmp_path: Path)
     assert "bad.json.gz" in shell.err
 
 
+def test_events_that_a_killed_server_had_accepted_are_ingested(shell: Shell, tmp_path: Path) -> None:
+    accepted = tmp_path / ".metric_store" / "intake" / "events-1.ndjson.partial"
+    accepted.parent.mkdir(parents=True)
+    accepted.write_text('{"event_id": "e", "event_type": "agent.turn", "occurred_at": null}\n')
+    assert shell.json("ingest")["event_count"] == 1
+    assert not accepted.exists()
+
+
 def test_a_rewritten_file_does_not_double_what_it_was_refused(shell: Shell, tmp_path: Path) -> None:
     event = {"event_id": "e", "conversation_id": "c", "event_type": "user.turn", "occurred_at": "2026-03-12T14:10:00Z"}
     for broken in ('{"one\n', '{"one\n{"two\n'):
