@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _NO_KEY = "none"  # the client refuses to start without one; servers without keys ignore it
 _KEEPALIVE_SECONDS = 30
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _UNTOLD = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
 """What the client says about this machine with each request, which takes it an eighth of its processor time."""
 
@@ -74,14 +75,16 @@ def client_of(endpoint: ModelEndpoint) -> AsyncOpenAI:
 def _client(base_url: str, key: str) -> AsyncOpenAI:
     """Over aiohttp, which takes a third less processor time a call than the client's own transport.
 
-    The number of connections is not limited here: the limiter counts requests.
+    The number of connections is not limited here: the limiter counts requests. A proxy that the environment names is
+    used, but not for this machine.
     """
     import httpx2
     from openai import AsyncOpenAI, DefaultAioHttpClient, Omit
 
     for name in ("openai", "httpx2", "aiohttp"):  # at debug level they would log the messages
         logging.getLogger(name).setLevel(logging.WARNING)
-    http = DefaultAioHttpClient(limits=httpx2.Limits(max_connections=0, keepalive_expiry=_KEEPALIVE_SECONDS))
+    limits = httpx2.Limits(max_connections=0, keepalive_expiry=_KEEPALIVE_SECONDS)
+    http = DefaultAioHttpClient(limits=limits, trust_env=httpx2.URL(base_url).host not in _LOOPBACK)
     untold: dict[str, Any] = {f"X-Stainless-{name}": Omit() for name in _UNTOLD}
     client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http, default_headers=untold)
     loop.at_exit(client.close)

@@ -147,6 +147,22 @@ def test_a_server_that_is_not_there_is_said_to_be_unreachable(bench: Any, serve:
     assert "the connection failed" in bench.value("empathy")["error"]
 
 
+def test_a_server_on_this_machine_is_not_looked_for_behind_a_proxy(
+    bench: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = serve()
+    gone.stop()
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, gone.base_url.removesuffix("/v1"))
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    bench.ask(serve(), retry_seconds=0)
+    bench.define(bench.score())
+    bench.talk(2)
+    bench.run()
+    assert bench.states("empathy") == {"ok": 2}
+
+
 def test_a_question_that_always_fails_fails_alone(bench: Any, serve: Serve) -> None:
     judge = serve(faults=[Fault("server_error", share=0.1, times=None)], latency=0.005)
     bench.ask(judge, retry_seconds=2, max_concurrency=2)
