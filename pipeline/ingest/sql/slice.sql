@@ -6,8 +6,9 @@ CREATE OR REPLACE TEMP MACRO number_between(value, low, high) AS if(
 
 CREATE OR REPLACE TEMP MACRO without_nulls(doc) AS json_merge_patch('{}', doc);  -- an empty target drops them
 
--- What is known of an object; null where that is nothing.
-CREATE OR REPLACE TEMP MACRO known_of(doc) AS nullif(json_merge_patch('{}', doc)::VARCHAR, '{}')::JSON;
+-- What is known of an object; null where that is nothing. In a list, so that it is computed and planned once.
+CREATE OR REPLACE TEMP MACRO known_of(doc) AS
+    list_filter([json_merge_patch('{}', doc)], lambda known: known::VARCHAR <> '{}')[1];
 
 CREATE OR REPLACE TEMP MACRO share(part, whole) AS if(whole > 0 AND part BETWEEN 0 AND whole, part / whole, NULL);
 
