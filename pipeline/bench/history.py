@@ -58,7 +58,7 @@ def make_history(at: Place, home: Path, day: Deployment, days: int) -> None:
     """The same deployment with that day for so many days, oldest first, as if each had been run when it was over."""
     settings = at.settings(home, max_custom_metrics=1000)
     shutil.copytree(day.settings.definitions, settings.definitions)
-    shutil.copytree(day.settings.home / "landing", home / "landing")
+    (home / "landing").mkdir()  # what landed has been read; under another path it would be read again
     with Store(settings).transaction() as con:
         con.execute(_ATTACH.replace("/*path*/", str(day.store.path).replace("'", "''")))
         for ago in reversed(range(days)):
