@@ -69,6 +69,17 @@ def processes() -> list[int]:
     return [int(pid) for pid in children if b"shard_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+def stalling(serve: Serve, requests: int) -> tuple[SampleJudge, threading.Event]:
+    """A server that answers so many requests, and no more until the event is set."""
+    going_on = threading.Event()
+
+    def latency() -> float:
+        return 0.02 if going_on.is_set() or judge.count.requests <= requests else 60
+
+    judge = serve(latency=latency)
+    return judge, going_on
+
+
 def after(calls: int, act: Callable[[], None]) -> Callable[[Counters], None]:
     """Act once, when so many answers have come."""
     acted = threading.Event()
@@ -104,6 +115,7 @@ def test_the_rows_are_those_of_one_process(bench: Any, serve: Serve) -> None:
     assert again.count.prompts == judge.count.prompts
     assert live[-1].done == 20
     assert live[-1].spent.calls == again.count.answered == sum(outcome.calls for outcome in report.outcomes)
+    share(bench, 1)
     bench.run()
     assert again.count.answered == judge.count.answered, "nothing is asked twice"
     assert processes() == []
@@ -143,14 +155,15 @@ def test_limits_and_budget_hold_over_all_processes(bench: Any, serve: Serve) -> 
 
 
 def test_a_process_that_is_killed_is_said_and_mended(bench: Any, serve: Serve) -> None:
-    judge = serve(latency=0.05)
-    bench.ask(judge, max_concurrency=4, write_batch=8)
+    judge, going_on = stalling(serve, 40)
+    bench.ask(judge, max_concurrency=4, write_batch=8, timeout_seconds=1)
     bench.define(bench.score(), bench.score("tone"))
     bench.talk(24)
     share(bench, 2)
 
     def kill() -> None:
         os.kill(processes()[0], signal.SIGKILL)
+        going_on.set()
 
     report = bench.run(on_judged=after(30, kill))
     for outcome in report.outcomes:
@@ -166,7 +179,7 @@ def test_a_process_that_is_killed_is_said_and_mended(bench: Any, serve: Serve) -
 
 
 def test_an_interrupt_stores_what_is_paid_for(bench: Any, serve: Serve) -> None:
-    judge = serve(latency=0.05)
+    judge, going_on = stalling(serve, 34)
     bench.ask(judge, max_concurrency=4, write_batch=8)
     bench.define(bench.score())
     bench.talk(40)
@@ -181,6 +194,7 @@ def test_an_interrupt_stores_what_is_paid_for(bench: Any, serve: Serve) -> None:
     stored = bench.query("SELECT count(*) FROM judge_answers")[0][0]
     assert 26 <= stored < 40
     assert judge.count.answered - stored <= 4
+    going_on.set()
     share(bench, 1)
     bench.run()
     assert bench.states("empathy") == {"ok": 40}
@@ -203,7 +217,7 @@ extract(Store(settings), catalog, settings, window, now=window.end, on_judged=se
 
 
 def test_processes_outlive_a_killed_parent_only_to_store_what_they_have(bench: Any, serve: Serve) -> None:
-    judge = serve(latency=0.05)
+    judge, going_on = stalling(serve, 34)
     bench.ask(judge, max_concurrency=4, write_batch=8)
     bench.define(bench.score())
     bench.talk(40)
@@ -216,6 +230,7 @@ def test_processes_outlive_a_killed_parent_only_to_store_what_they_have(bench: A
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert stored < 40
+    going_on.set()
     share(bench, 1)
     bench.run()
     assert bench.states("empathy") == {"ok": 40}
