@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.aggregate.queries import history, latest, trend
+from pipeline.aggregate.queries import history, hour_values, latest, trend
 from pipeline.errors import UnknownMetricError
 
 NOON = datetime(2026, 3, 10, 12, 10, tzinfo=UTC)
@@ -56,6 +56,20 @@ def test_latest_can_be_filtered_and_paged(filled):
         assert [row["granularity"] for row in latest(con, workspace, granularity="day")] == ["day", "day"]
         assert [row["metric_key"] for row in latest(con, workspace, limit=1, offset=1)] == ["topic"]
         assert latest(con, "another workspace") == []
+
+
+def test_hour_values_are_those_of_all_services_production_in_the_span(filled):
+    noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    with filled.publish() as con:
+        both = hour_values(con, filled.store.workspace_id, ["score", "topic"], (noon, noon + 3 * DAY))
+        assert both == {
+            ("score", noon): 11.0,
+            ("score", noon + 2 * DAY): 2.0,
+            ("topic", noon): 1.0,
+            ("topic", noon + timedelta(hours=1)): 1.0,
+        }
+        until = hour_values(con, filled.store.workspace_id, ["topic"], (noon, noon + timedelta(hours=1)))
+        assert until == {("topic", noon): 1.0}
 
 
 def test_history_is_newest_first_and_says_what_was_known(filled):
