@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pipeline.bench.data import SQL, write_events
@@ -18,7 +19,10 @@ from pipeline.settings_models import ModelEndpoint, Models
 from pipeline.store import Store, load_sql
 from pipeline.window import Window
 
-_CONVERSATIONS = 5000
+_CONVERSATIONS = {"judged": 5000, "coded": 2000}
+"""At full size and at a tenth of it alike: with fewer, what a process costs to start is most of it."""
+_LEAST = {"judged": 40, "coded": 200}
+"""At any size; a python metric of 200 is worth two processes."""
 _CONCURRENCY = 512
 _MEDIAN, _SIGMA, _REFUSED = 0.1, 0.3, 0.0
 _BASE: dict[str, Any] = {
@@ -28,14 +32,12 @@ _BASE: dict[str, Any] = {
     "aggregation": "avg",
 }
 _JUDGED = 3
-_CAPS = {"judged": (_CONVERSATIONS, 40), "coded": (_CONVERSATIONS, 200)}
-"""Conversations at full size, and at least: a python metric of 200 is worth two processes."""
 _CODE = """\
 from difflib import SequenceMatcher
 from itertools import combinations
 
 def evaluate(conversation):
-    texts = [turn.text for turn in conversation.turns if turn.text][:9]
+    texts = [turn.text for turn in conversation.turns if turn.text][:14]
     return max(SequenceMatcher(None, one, other).ratio() for one, other in combinations(texts, 2))
 """
 
@@ -48,9 +50,14 @@ def prepare(at: Place) -> None:
     (settings.definitions / "python").mkdir()
     (settings.definitions / "python" / "alike.py").write_text(_CODE)
     file = at.folder / "events.ndjson"
-    conversations = at.scaled(_CONVERSATIONS, least=200)
-    write_events(file, conversations=conversations, length=20, words=60, span_seconds=20 * 3600)
+    write_events(
+        file, conversations=max(map(partial(_number, at), _LEAST)), length=20, words=60, span_seconds=20 * 3600
+    )
     ingest(Store(settings), load_catalog(settings), settings, urls=[str(file)])
+
+
+def _number(at: Place, what: str) -> int:
+    return min(at.scaled(10 * _CONVERSATIONS[what], _LEAST[what]), _CONVERSATIONS[what])
 
 
 def extracted(what: str, shards: int) -> Callable[[Run], Answer]:
@@ -60,7 +67,7 @@ def extracted(what: str, shards: int) -> Callable[[Run], Answer]:
         on = copy_of(run.folder, run, run.scratch)
         with model_server(_MEDIAN, _SIGMA, _REFUSED) as url:
             endpoint = ModelEndpoint(model="benchmark", base_url=url, max_concurrency=_CONCURRENCY)
-            changes = {"models": Models(default=endpoint), "cap": run.scaled(*_CAPS[what]), "shards": shards}
+            changes = {"models": Models(default=endpoint), "cap": _number(run, what), "shards": shards}
             settings = on.settings.model_copy(update=changes)
             keys = [metric.key for metric in on.catalog.active if metric.key.startswith(what)]
             with run.clock():
@@ -79,8 +86,8 @@ def _name(what: str, shards: int) -> str:
 
 STAGE = Stage(
     name="shards",
-    work="three judged metrics, or one of 5 ms of Python, of 5,000 conversations: in one process and in two",
-    cost="8 minutes, 1 GB",
+    work="three judged metrics of 5,000 conversations, one of 10 ms of Python of 2,000: in one process and in two",
+    cost="6 minutes, 1 GB",
     prepare=prepare,
     competitors=tuple(
         Competitor(
