@@ -7,21 +7,24 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.errors import InternalError
 from pipeline.ingest.lines import CanonicalLines
 from pipeline.ingest.reader import CANONICAL, Canonical, Refusal
 from pipeline.ingest.report import FileOutcome
 
-_PIECE_BYTES = 16 * 2**20  # of JSON that is staged at once, which takes some fifteen times as much
+_BATCH_BYTES = 4 * 2**20  # of records that came one by one; batches are staged by several threads
+# `line` is that of a record that nobody has parsed yet, and `place` what stands before its number; `identity` is what a
+# record without an id of its own is known by, where that is not its text.
 _INCOMING = pa.schema(
     [
         ("position", pa.int64()),
         ("file_id", pa.string()),
         ("source_key", pa.string()),
         ("place", pa.string()),
+        ("line", pa.int64()),
         ("record", pa.string()),
+        ("identity", pa.string()),
         ("reason", pa.string()),
         ("detail", pa.string()),
     ]
@@ -81,65 +84,66 @@ class Chunk:
 
     readings: dict[str, Reading] = field(default_factory=dict)
     count: int = 0
-    _pieces: list[pa.Table] = field(default_factory=list)
-    _pieces_size: int = 0
-    _last_size: int = 0
-    _rows: list[tuple[int, str, str, str, str, str | None, str | None]] = field(default_factory=list)
+    _batches: list[pa.RecordBatch] = field(default_factory=list)
+    _batches_size: int = 0
+    _rows: list[tuple[int | str | None, ...]] = field(default_factory=list)
     _rows_size: int = 0
 
     @property
     def size(self) -> int:
         """Bytes of the records' text."""
-        return self._pieces_size + self._rows_size
+        return self._batches_size + self._rows_size
 
     def add(self, reading: Reading, record: Canonical | Refusal) -> None:
         """Take one record, or one item that gave none."""
         self.readings[reading.file_id] = reading
-        source_key, reason, detail = (
-            (record.source_key, None, None) if isinstance(record, Canonical) else ("", record.reason, record.detail)
-        )
-        self._rows.append((self.count, reading.file_id, source_key, record.place, record.text, reason, detail))
+        if isinstance(record, Canonical):
+            given: tuple[str | None, ...] = (
+                record.source_key,
+                record.place,
+                None,
+                record.text,
+                record.identity,
+                None,
+                None,
+            )
+        else:
+            given = ("", record.place, None, record.text, None, record.reason, record.detail)
+        self._rows.append((self.count, reading.file_id, *given))
         self._rows_size += len(record.text)
         self.count += 1
-        if self._rows_size >= _PIECE_BYTES:
+        if self._rows_size >= _BATCH_BYTES:
             self._close_rows()
 
     def add_lines(self, reading: Reading, lines: CanonicalLines) -> None:
-        """Take a block of canonical records."""
+        """Take a block of lines, one record each."""
+        self._close_rows()
         self.readings[reading.file_id] = reading
         count = len(lines.texts)
         prefix = "line " if lines.member is None else f"member {lines.member}: line "
-        numbers = pa.arange(lines.first, lines.first + count)
-        self._add_piece(
+        self._add_batch(
             pa.arange(self.count, self.count + count),
             pa.repeat(reading.file_id, count),
             pa.repeat(CANONICAL, count),
-            pc.binary_join_element_wise(prefix, numbers.cast(pa.string()), ""),
-            pa.array(lines.texts, pa.binary()).view(pa.string()),
-            pa.nulls(count, pa.string()),
-            pa.nulls(count, pa.string()),
+            pa.repeat(prefix, count),
+            pa.arange(lines.first, lines.first + count),
+            lines.texts,
+            *(pa.nulls(count, pa.string()) for _ in ("identity", "reason", "detail")),
         )
         self.count += count
 
-    def sealed(self) -> list[pa.Table]:
-        """Tables of `incoming` records, each small enough to be staged at once; `position` counts over all of them."""
+    def sealed(self) -> pa.Table:
+        """The records, as the table `incoming`; `position` counts its rows."""
         self._close_rows()
-        return self._pieces or [_INCOMING.empty_table()]
+        return pa.Table.from_batches(self._batches, _INCOMING)
 
     def _close_rows(self) -> None:
         if self._rows:
             columns = zip(*self._rows, strict=True)
-            self._add_piece(*(pa.array(column, kind.type) for column, kind in zip(columns, _INCOMING, strict=True)))
+            self._add_batch(*(pa.array(column, kind.type) for column, kind in zip(columns, _INCOMING, strict=True)))
             self._rows, self._rows_size = [], 0
 
-    def _add_piece(self, *columns: pa.Array) -> None:
-        piece = pa.table(list(columns), _INCOMING)
-        size = piece.column("record").nbytes
-        self._pieces_size += size
-        # Several batches in one piece are read by several threads.
-        if self._pieces and self._last_size + size <= _PIECE_BYTES:
-            self._pieces[-1] = pa.concat_tables([self._pieces[-1], piece])
-            self._last_size += size
-        else:
-            self._pieces.append(piece)
-            self._last_size = size
+    def _add_batch(self, *columns: pa.Array) -> None:
+        batch = pa.RecordBatch.from_arrays(list(columns), schema=_INCOMING)
+        self._batches.append(batch)
+        self._batches_size += batch.column("record").nbytes

@@ -194,7 +194,7 @@ def _canonical(file: SourceFile, document: Document, settings: Settings) -> Expl
     for name in FIELDS:
         if name in value:
             mark_read([value[name]])
-    records = list(records_of(document._replace(value=value), file.url))
+    records = list(records_of(document._replace(value=value, text=None), file.url))
     outcome = Explanation(file.url, document.place, CANONICAL)
     origins = {name: f"$.{name}" for name in document.value}
     for staged in _staged([found for found in records if isinstance(found, Canonical)], settings):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
+import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
+from duckdb.sqltypes import VARCHAR
 
 from pipeline.ingest.chunk import Chunk, Reading
 from pipeline.ingest.lines import CanonicalLines
-from pipeline.ingest.reader import Canonical, Refusal
+from pipeline.ingest.reader import CANONICAL, Canonical, Refusal, record_of_line
 from pipeline.settings import Settings
 from pipeline.store import Store, load_sql, run_script
 
@@ -19,6 +22,7 @@ _SQL = "pipeline.ingest.sql"
 _FUTURE = timedelta(hours=24)  # clocks of sources may be ahead of ours
 _INSTANT = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?"
 _OFFSET = r"(Z|[+-]\d{2}(:?\d{2})?)"
+_PIECE_BYTES = 16 * 2**20  # of records that are looked at closely at once, which takes some fifteen times as much
 _FILES = pa.schema(
     [
         ("file_id", pa.string()),
@@ -33,6 +37,16 @@ _FILES = pa.schema(
         ("failure", pa.string()),
         ("started_at", pa.timestamp("us", "UTC")),
         ("finished_at", pa.timestamp("us", "UTC")),
+    ]
+)
+_PARSED = pa.schema(
+    [
+        ("position", pa.int64()),
+        ("source_key", pa.string()),
+        ("record", pa.string()),
+        ("identity", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
     ]
 )
 
@@ -66,7 +80,7 @@ class Loader:
         done = max(0, reading.stored[0] - reading.seen)
         reading.seen += len(lines.texts)
         while done < len(lines.texts):
-            texts = lines.texts[done : done + self._settings.chunk_records - self._chunk.count]
+            texts = lines.texts.slice(done, self._settings.chunk_records - self._chunk.count)
             self._chunk.add_lines(reading, replace(lines, first=lines.first + done, texts=texts))
             done += len(texts)
             self._flush_if_full()
@@ -87,11 +101,11 @@ class Loader:
         chunk, self._chunk = self._chunk, Chunk()
         if not chunk.readings:
             return
-        pieces = chunk.sealed()
-        with self._store.transaction("events", prepare=lambda con: stage(con, pieces, self._settings)) as con:
+        incoming = chunk.sealed()
+        with self._store.transaction("events", prepare=lambda con: stage(con, incoming, self._settings)) as con:
             now = _ingested_at(con)
             parameters: dict[str, object] = {"workspace_id": self._store.workspace_id, "ingested_at": now}
-            con.register("incoming", pa.concat_tables(pieces))
+            con.create_function("sorted_keys", _sorted_keys, [VARCHAR], VARCHAR)
             con.register("files", _files(chunk, now))
             run_script(con, load_sql(_SQL, "load"), parameters)
             for file_id, *counts in con.execute(load_sql(_SQL, "counts")).fetchall():
@@ -105,15 +119,55 @@ class Loader:
         self._on_commit(next(reversed(chunk.readings.values())))
 
 
-def stage(con: duckdb.DuckDBPyConnection, pieces: Sequence[pa.Table], settings: Settings) -> None:
+def stage(con: duckdb.DuckDBPyConnection, incoming: pa.Table, settings: Settings) -> None:
     """Type the records of a sealed chunk: the temporary table `staged` has a row for each, with why it is refused."""
     parameters = instant_rules(settings)
+    con.register("incoming", incoming)
     run_script(con, load_sql(_SQL, "staged"))
-    for piece in pieces:
-        con.register("incoming", piece)
-        run_script(con, load_sql(_SQL, "quick"), parameters)
-        if con.execute("SELECT count(*) FROM left_over").fetchall() != [(0,)]:
-            run_script(con, load_sql(_SQL, "stage"), parameters)
+    run_script(con, load_sql(_SQL, "quick"), parameters)
+    rows = con.execute("SELECT position FROM staged WHERE reason = 'left_over'").fetchall()
+    con.execute("DELETE FROM staged WHERE reason = 'left_over'")
+    for piece in _pieces(incoming, pa.array([position for (position,) in rows], pa.int64())):
+        con.register("left_over", piece)
+        con.register("parsed", parsed_lines(piece))
+        run_script(con, load_sql(_SQL, "stage"), parameters)
+
+
+def _pieces(incoming: pa.Table, positions: pa.Int64Array) -> Iterator[pa.Table]:
+    """The records at these positions, in tables that are small enough to be looked at closely."""
+    batches: list[pa.RecordBatch] = []
+    for batch in incoming.to_batches() if len(positions) else ():
+        if (left := batch.filter(pc.is_in(batch["position"], positions))).num_rows:
+            batches.append(left)
+        if sum(each.nbytes for each in batches) >= _PIECE_BYTES:
+            yield pa.Table.from_batches(batches)
+            batches.clear()
+    if batches:
+        yield pa.Table.from_batches(batches)
+
+
+def parsed_lines(left_over: pa.Table) -> pa.Table:
+    """What the lines among records are, each parsed by itself: source, or why it is refused.
+
+    Its `record` is null where that is the line itself.
+    """
+    lines = left_over.filter(pc.is_valid(left_over["line"])).select(["position", "place", "line", "record"])
+    rows: list[dict[str, object]] = []
+    for batch in lines.to_batches(max_chunksize=1000):
+        for position, place, line, text in zip(*batch.to_pydict().values(), strict=True):
+            found = record_of_line(f"{place}{line}", text)
+            if isinstance(found, Refusal):
+                row: dict[str, object] = {"source_key": "", "reason": found.reason, "detail": found.detail}
+            elif found.source_key == CANONICAL:
+                row = {"source_key": CANONICAL, "identity": found.identity}
+            else:
+                row = {"source_key": found.source_key, "record": found.text}
+            rows.append({"position": position, **row})
+    return pa.Table.from_pylist(rows, _PARSED)
+
+
+def _sorted_keys(document: str) -> str:
+    return orjson.dumps(orjson.loads(document), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def instant_rules(settings: Settings) -> dict[str, object]:

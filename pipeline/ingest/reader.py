@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from pipeline.errors import SourceError
 from pipeline.ingest.cloudevents import CLOUDEVENTS
 from pipeline.ingest.containers import UNREADABLE, Member, foreign_errors, message, open_members
 from pipeline.ingest.files import SourceFile, hidden
-from pipeline.ingest.lines import CanonicalLines
+from pipeline.ingest.lines import CanonicalLines, Lines
 from pipeline.ingest.mapping import CompiledMapping, Refused
 from pipeline.ingest.records import Record, format_of, read_records
 from pipeline.ingest.refusal import RefusedError
@@ -28,11 +29,19 @@ class NotDataError(SourceError):
 
 
 class Canonical(NamedTuple):
-    """A record of the canonical form as JSON text with sorted, unique keys; its fields have not been checked yet."""
+    """A record of the canonical form; its fields have not been checked yet.
+
+    Attributes:
+        source_key: of the mapping that made it, or `canonical`.
+        place: in its file.
+        text: strict JSON: as it came, or as a mapping made it.
+        identity: its JSON text with sorted, unique keys, where it has no id and `text` is not that already.
+    """
 
     source_key: str
     place: str
     text: str
+    identity: str | None = None
 
 
 class Refusal(NamedTuple):
@@ -52,12 +61,14 @@ class Document(NamedTuple):
         member: of an archive; None for a plain file.
         value: the parsed JSON, or a row as an object.
         mapping: makes events of it; None for a canonical record.
+        text: the JSON as it came; None for a row.
     """
 
     place: str
     member: str | None
     value: Any
     mapping: CompiledMapping | None
+    text: bytes | None = None
 
 
 def read_file(
@@ -99,7 +110,7 @@ def records_of(document: Document, url: str) -> Iterator[Canonical | Refusal]:
     """
     place, mapping = document.place, document.mapping
     if mapping is None:
-        yield _stored(CANONICAL, place or "$", document.value)
+        yield _canonical(document)
         return
     try:
         for found in mapping.apply(document.value, url=url, member=document.member):
@@ -109,6 +120,22 @@ def records_of(document: Document, url: str) -> Iterator[Canonical | Refusal]:
                 yield _stored(mapping.spec.key, _joined(place, found[0]), found[1])
     except RefusedError as refused:  # a path that fails on the document as a whole
         yield Refusal(place or "$", refused.reason, refused.detail, _shown(document.value))
+
+
+def record_of_line(place: str, text: str) -> Canonical | Refusal:
+    """The record of one line of a canonical file.
+
+    Args:
+        place: of the line.
+        text: the line.
+    """
+    line = text.encode()
+    try:
+        value = _parsed(Record(place, line))
+    except RefusedError as refused:
+        return Refusal(place, refused.reason, refused.detail, _shown(line))
+    (record,) = records_of(Document(place, None, value, _mapping_of(value), line), "")
+    return record
 
 
 def _read(
@@ -156,39 +183,49 @@ def _read_member(
                 "into a folder landing/KEY of a mapping, name one with `--source`, or add a pattern to its `files`"
             )
         recognised = True
-        yield Document(place, member.name, value, mapping or (_CLOUDEVENTS if "specversion" in value else None))
+        text = record.value if isinstance(record.value, bytes) else None
+        yield Document(place, member.name, value, mapping or _mapping_of(value), text)
 
 
 def _records(
     member: Member, form: str, max_bytes: int, delimiter: str | None, *, at_once: bool
 ) -> Iterator[Record | CanonicalLines]:
-    """The records of a member; lines that are all canonical stay together where `at_once` allows it."""
+    """The records of a member; lines that seem to be canonical stay together where `at_once` allows it."""
     assert member.stream is not None
     for found in read_records(member.stream, form, max_bytes=max_bytes, delimiter=delimiter):
         if isinstance(found, Record):
             yield found
-        elif at_once and (texts := _canonical_texts(found.texts)) is not None:
+        elif at_once and _begins_canonically(found) and (texts := found.objects()) is not None:
             yield CanonicalLines(member.name, found.first, texts)
         else:
             yield from (Record(f"line {number}", text) for number, text in found.filled())
 
 
-def _canonical_texts(lines: list[bytes]) -> list[bytes] | None:
-    """The lines with sorted keys; None unless every one of them is a canonical record that JSON text can hold."""
+def _begins_canonically(lines: Lines) -> bool:
+    """Whether the first line is a canonical record, and no CloudEvent."""
     try:
-        texts = [
-            orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-            for line in lines
-            if type(document := orjson.loads(line)) is dict
-            and "event_type" in document
-            and "specversion" not in document
-        ]
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return None  # they are read one by one, which finds out which line it is and what is wrong with it
-    return texts if len(texts) == len(lines) else None
+        first = orjson.loads(io.BytesIO(lines.text).readline())
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(first, dict) and "event_type" in first and _mapping_of(first) is None
 
 
 _CLOUDEVENTS = CompiledMapping(CLOUDEVENTS)
+
+
+def _mapping_of(document: Any) -> CompiledMapping | None:
+    """Of a CloudEvent; None for a canonical record."""
+    is_cloud_event = isinstance(document, dict) and document.get("specversion") is not None
+    return _CLOUDEVENTS if is_cloud_event else None
+
+
+def _canonical(document: Document) -> Canonical | Refusal:
+    """The record as it came, so that what is stored does not depend on who parsed it."""
+    record = _stored(CANONICAL, document.place or "$", document.value)
+    if isinstance(record, Refusal) or document.text is None:
+        return record
+    anonymous = not isinstance(document.value, dict) or not document.value.get("event_id")
+    return Canonical(CANONICAL, record.place, document.text.decode().strip(), record.text if anonymous else None)
 
 
 def _stored(source_key: str, place: str, record: Any) -> Canonical | Refusal:
@@ -224,7 +261,7 @@ def _parsed(record: Record) -> Any:
 
 
 def _is_canonical(document: Any) -> bool:
-    return isinstance(document, dict) and ("event_type" in document or "specversion" in document)
+    return isinstance(document, dict) and ("event_type" in document or _mapping_of(document) is not None)
 
 
 def _text(record: Any) -> str:

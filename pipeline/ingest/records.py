@@ -184,7 +184,9 @@ def _csv(stream: io.BufferedReader, delimiter: str | None, max_bytes: int) -> It
             if isinstance(found, int):
                 large.append(found)
             else:
-                yield from (line.removesuffix(b"\r").decode("utf-8", "surrogateescape") + "\n" for line in found.texts)
+                yield from (
+                    line.removesuffix(b"\r").decode("utf-8", "surrogateescape") + "\n" for line in found.texts()
+                )
 
     source = lines()
     header_line = next(source, None)

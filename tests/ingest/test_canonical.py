@@ -61,6 +61,10 @@ def test_a_bad_record_is_refused_and_its_neighbours_are_kept(pipe: Any, change: 
         (b'{"event_type": "x", "occurred_at": null, "data": {"v": -Infinity}}', "not_json"),
         (b'{"event_type": "x", "occurred_at": null, "data": {"v": 1e999}}', "not_json"),
         (b'{"event_type": "x", "occurred_at": null,}', "not_json"),
+        (b'{"event_type": "x", "event_id": "e", "occurred_at": "2026-01-05T10:00:00Z", "other": [1 , ]}', "not_json"),
+        (b'{"event_type": "x", "event_id": "e", "occurred_at": "2026-01-05T10:00:00Z", "other": nan}', "not_json"),
+        (b'{"event_type": "x", "event_id": "e", "occurred_at": "2026-01-05T10:00:00Z", "data": {}} {}', "not_json"),
+        (b'{"event_type": "x", "event_id": "e", "occurred_at": "2026-01-05T10:00:00Z", "v": "\\ud800"}', "not_json"),
         (b'{"event_type": "x", "occ', "not_json"),
         (b'{"event_type": "caf\xe9", "occurred_at": null}', "wrong_encoding"),
         (b"[1, 2]", "missing_event_type"),
@@ -144,6 +148,40 @@ def test_the_same_event_twice_is_a_duplicate_and_another_content_is_a_conflict(p
     assert (report.event_count, report.duplicate_count, report.rejected_count) == (0, 1, 1)
     assert pipe.rows("SELECT data ->> '$.text' FROM events") == [("hello",)]
     assert pipe.rejected() == [("line 3", "event_id_conflict"), ("line 1", "event_id_conflict")]
+
+
+@pytest.mark.parametrize("name", ["b.ndjson", "b.json"])
+def test_the_order_of_keys_and_the_way_of_writing_are_no_difference(pipe: Any, name: str) -> None:
+    first = {**GOOD, "data": {"text": "caf\u00e9 / 1", "call": {"a": 1.0, "b": [{"x": None, "y": 2}]}}}
+    second = {**GOOD, "data": {"call": {"b": [{"y": 2, "x": None}], "a": 1.0}, "text": "caf\u00e9 / 1"}}
+    third = {**GOOD, "data": {**second["data"], "call": {"b": [{"y": 3, "x": None}], "a": 1.0}}}
+    pipe.write("a.ndjson", first)
+    pipe.ingest()
+    written = json.dumps(second, ensure_ascii=False, separators=(" , ", " :  ")).replace("/", "\\/")
+    changed = json.dumps(third)
+    pipe.write(name, *([written, changed] if name == "b.ndjson" else [f"[{written},{changed}]"]))
+    report = pipe.ingest()
+    assert (report.event_count, report.duplicate_count, report.rejected_count) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("odd", ["", ', "tags": [1.5], "run_id": "\\u0031"'])
+def test_of_a_repeated_key_the_first_counts(pipe: Any, odd: str) -> None:
+    event = '{"event_type": "x.y", "occurred_at": "2026-01-05T10:00:00Z", "event_id": "%s", "data": {"v": 1, "v": 2}'
+    pipe.write("a.ndjson", event % "e1" + odd + ', "event_id": "other"}')
+    pipe.write("b.json", f"[{event % 'e2'}{odd}}}]")
+    pipe.ingest()
+    assert pipe.rows("SELECT event_id, data ->> '$.v' FROM events ORDER BY event_id") == [("e1", "1"), ("e2", "1")]
+
+
+def test_a_cloudevent_among_canonical_records_is_one(pipe: Any) -> None:
+    canonical = {**GOOD, "event_id": "e2", "specversion": None}
+    pipe.write("a.ndjson", GOOD, {**CLOUD_EVENT, "event_type": "other"}, canonical)
+    pipe.ingest()
+    assert pipe.rows("SELECT event_id, event_type, source_key FROM events ORDER BY event_id") == [
+        ("e1", "user.turn", "canonical"),
+        ("e2", "user.turn", "canonical"),
+        ("https://example.com/agent#17", "agent.turn", "cloudevents"),
+    ]
 
 
 def test_an_event_without_an_id_gets_the_same_one_every_time(pipe: Any) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
-import orjson
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.ingest.load import instant_rules
+from pipeline.ingest.chunk import Chunk, Reading
+from pipeline.ingest.lines import CanonicalLines
+from pipeline.ingest.load import instant_rules, parsed_lines
+from pipeline.ingest.report import FileOutcome
 from pipeline.settings import Settings
 from pipeline.store import load_sql, run_script
 
 PARAMETERS = instant_rules(Settings())
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -48,22 +53,40 @@ CHANGES = st.sampled_from(sorted(FIELDS)).flatmap(lambda name: FIELDS[name].map(
 PLAIN = {"event_id": "e", "event_type": "agent.turn", "occurred_at": "2026-01-05T10:00:00Z"}
 
 
-def _incoming(records: list[dict[str, Any]]) -> pa.Table:
-    texts = []
-    for record in records:
-        try:
-            texts.append(orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode())
-        except orjson.JSONEncodeError:  # an integer beyond 64 bits
-            continue
-    return pa.table(
-        {
-            "position": pa.array(range(len(texts)), pa.int64()),
-            "file_id": pa.array(["f"] * len(texts), pa.string()),
-            "source_key": pa.array(["canonical"] * len(texts), pa.string()),
-            "record": pa.array(texts, pa.string()),
-            "reason": pa.nulls(len(texts), pa.string()),
-        }
-    )
+# What JSON allows and what only some parsers do, wherever a value may stand.
+SNIPPETS = st.sampled_from(
+    ["NaN", "nan", "-NaN", "Infinity", "-inf", "INF", "1e999", "-1e400", "1E+0999", "1e99", "9" * 400, "-" + "9" * 400,
+     "9" * 30, "-9223372036854775809", "18446744073709551616", "0.1000000000000000055", "-0", "-0.0", "1.0", "1E5",
+     "01", "+1", "1.", ".5", "0x1", "[1,]", "[1 , ]", '{"a":1,}', '{"a":1 ,\t}', "[NaN]", "[1, nan]", "[ -Infinity ]",
+     "[,1]", '{"a":1,"a":2}', '{"a":{"b":1,"b":[2]}}', '"\\ud800"', '"\\udc00"', '"\\u0000"', '"\\u00e9\\/"', '"a\tb"',
+     '"\\x"', "'a'", "tru", "null", "true", '"null"', '"true"', '"1.5"', "{}", "[]", '"{}"', '"[]"',
+     '"nan, inf: -1e999,]"', "[[[[]]]]", '"2026-01-05T10:00:00Z"', '"2026-01-05T10:00:00Z\\n"', "/**/1", '"1.0"',
+     '["a", 1, null]', ""]
+)  # fmt: skip
+KEYS = st.sampled_from(
+    [*FIELDS, "specversion", "unknown", "Event_id", "\\u0065vent_id", "", "\\u0073pecversion", "time", "id", "source"]
+)
+BASE = [('"event_id"', '"e"'), ('"event_type"', '"agent.turn"'), ('"occurred_at"', '"2026-01-05T10:00:00Z"')]
+
+
+@st.composite
+def hostile_lines(draw: st.DrawFn) -> str:
+    """A plain record as text, with something odd in it."""
+    members = [*BASE, *draw(st.lists(st.tuples(KEYS.map(lambda key: f'"{key}"'), SNIPPETS), max_size=2))]
+    if draw(st.booleans()):
+        members = draw(st.permutations(members))
+    inner = draw(st.one_of(st.none(), SNIPPETS))
+    if inner is not None:
+        members.append(('"data"', f'{{"v":{inner}, "w" : [{inner}]}}'))
+    comma, colon = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\t", " :  ")]))
+    tail = draw(st.sampled_from(["", "", "", " ", "\r", "}", ",", " x", "//c", "{}", ",}"]))
+    return "{" + comma.join(f"{key}{colon}{value}" for key, value in members) + "}" + tail
+
+
+def _incoming(lines: list[str]) -> pa.Table:
+    chunk = Chunk()
+    chunk.add_lines(Reading("f", "", FileOutcome(""), NOW), CanonicalLines(None, 1, pa.array(lines, pa.string())))
+    return chunk.sealed()
 
 
 def _staged(con: duckdb.DuckDBPyConnection, incoming: pa.Table, *, quickly: bool) -> dict[int, tuple[Any, ...]]:
@@ -72,25 +95,41 @@ def _staged(con: duckdb.DuckDBPyConnection, incoming: pa.Table, *, quickly: bool
     if quickly:
         run_script(con, load_sql("pipeline.ingest.sql", "quick"), PARAMETERS)
     else:
-        con.execute("CREATE OR REPLACE TEMP TABLE left_over AS SELECT * EXCLUDE (reason) FROM incoming")
+        con.register("left_over", incoming)
+        con.register("parsed", parsed_lines(incoming))
         run_script(con, load_sql("pipeline.ingest.sql", "stage"), PARAMETERS)
-    return {row[0]: row for row in con.execute("SELECT * FROM staged").fetchall()}
+    rows = con.execute("SELECT * FROM staged WHERE reason IS DISTINCT FROM 'left_over'").fetchall()
+    return {row[0]: row for row in rows}
+
+
+def _compare(lines: list[str]) -> None:
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        incoming = _incoming(lines)
+        quick, close = _staged(con, incoming, quickly=True), _staged(con, incoming, quickly=False)
+    for position, row in quick.items():
+        assert close[position] == row, lines[position]
+    assert len(close) == len(lines)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(CHANGES, CHANGES), min_size=40, max_size=60))
 def test_what_is_taken_quickly_is_what_a_close_look_takes(changes: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
     records = [PLAIN | one for one, _ in changes] + [PLAIN | one | other for one, other in changes]
-    with duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        incoming = _incoming(records)
-        quick, close = _staged(con, incoming, quickly=True), _staged(con, incoming, quickly=False)
-    assert {position: close[position] for position in quick} == quick
-    assert len(close) == incoming.num_rows
+    _compare([json.dumps(record, ensure_ascii=index % 2 == 0) for index, record in enumerate(records)])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(hostile_lines(), min_size=60, max_size=100))
+def test_a_line_that_only_some_parsers_accept_is_not_taken_quickly(lines: list[str]) -> None:
+    _compare(lines)
 
 
 def test_plain_records_are_taken_quickly(turns: Any) -> None:
-    records = turns("c1", ["a", "b"], channel="phone", direction="Inbound", traffic="real", tags=["x"], session_id=12)
+    records = turns(
+        "c1", ["a, in", "ä\n"], channel="phone", direction="Inbound", traffic="real", tags=["x"], session_id=12
+    )
+    lines = [json.dumps(record) for record in [*records, PLAIN]]
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
-        assert len(_staged(con, _incoming([*records, PLAIN]), quickly=True)) == 3
+        assert len(_staged(con, _incoming([*lines, f" {lines[0]} \r"]), quickly=True)) == 4

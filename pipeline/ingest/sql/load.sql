@@ -1,43 +1,47 @@
 -- Staged records into the store: new events, duplicates counted, conflicts and other refusals kept.
 
-CREATE OR REPLACE TEMP MACRO content_of(e) AS sha256(to_json({
+-- All that an event says but its data.
+CREATE OR REPLACE TEMP MACRO content_of(e) AS to_json({
     'a': e.conversation_id, 'b': e.event_type, 'c': e.occurred_at, 'd': e.sequence, 'e': e.domain, 'f': e.origin,
     'g': e.channel, 'h': e.direction, 'i': e.service_id, 'j': e.traffic, 'k': e.run_id, 'l': e.session_id,
-    'm': e.participant, 'n': e.tags, 'o': e.data
-})::VARCHAR);
+    'm': e.participant, 'n': e.tags
+})::VARCHAR;
 
 -- Ids of which there is another record, here or in the store. Most records have none and are worth no second look.
 CREATE OR REPLACE TEMP TABLE met AS
-SELECT event_id FROM staged WHERE reason IS NULL GROUP BY event_id HAVING count(*) > 1
-UNION
-SELECT event_id
+SELECT event_id, false AS is_stored FROM staged WHERE reason IS NULL GROUP BY event_id HAVING count(*) > 1
+UNION ALL
+SELECT event_id, true
 FROM events
 WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM staged WHERE reason IS NULL);
 
--- The first of several records with one id is the event; the others are compared with it.
+-- The first of several records with one id is the event; the others are compared with it. The order of keys is no
+-- difference, and looked at only where there is one.
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH stored AS (
-    SELECT event_id, any_value(content_of(events)) AS content
+    SELECT event_id, any_value({'content': content_of(events), 'data': data::VARCHAR}) AS event
     FROM events
-    WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM met)
+    WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM met WHERE is_stored)
     GROUP BY event_id
 ),
-compared AS (
+given AS (
     SELECT
-        position, file_id, event_id, content_of(staged) AS content, stored.content AS stored_content,
-        row_number() OVER (PARTITION BY event_id ORDER BY position) AS occurrence
+        position, file_id, event_id, {'content': content_of(staged), 'data': data::VARCHAR} AS record,
+        coalesce(stored.event, first_value(record) OVER (PARTITION BY event_id ORDER BY position)) AS event,
+        stored.event IS NULL AND row_number() OVER (PARTITION BY event_id ORDER BY position) = 1 AS is_new
     FROM staged LEFT JOIN stored USING (event_id)
     WHERE reason IS NULL AND event_id IN (SELECT event_id FROM met)
 )
 SELECT
     position, file_id, event_id,
     CASE
-        WHEN stored_content IS NULL AND occurrence = 1 THEN 'new'
-        WHEN content = coalesce(stored_content, first_value(content) OVER (PARTITION BY event_id ORDER BY position))
-            THEN 'duplicate'
+        WHEN is_new THEN 'new'
+        WHEN record.content <> event.content THEN 'conflict'
+        WHEN record.data = event.data THEN 'duplicate'
+        WHEN sorted_keys(record.data) = sorted_keys(event.data) THEN 'duplicate'
         ELSE 'conflict'
     END AS outcome
-FROM compared;
+FROM given;
 
 CREATE OR REPLACE TEMP TABLE refused AS
 SELECT position, file_id, reason, detail FROM incoming WHERE reason IS NOT NULL
@@ -64,7 +68,7 @@ WHERE reason IS NULL AND conversation_id IS NOT NULL
 
 INSERT INTO rejected_records BY NAME
 SELECT
-    $workspace_id AS workspace_id, refused.file_id, files.url, incoming.place, refused.reason, refused.detail,
-    left(incoming.record, 2000) AS record, $ingested_at AS rejected_at
+    $workspace_id AS workspace_id, refused.file_id, files.url, concat(incoming.place, incoming.line) AS place,
+    refused.reason, refused.detail, rtrim(left(incoming.record, 2000), chr(13)) AS record, $ingested_at AS rejected_at
 FROM refused JOIN incoming USING (position) JOIN files ON files.file_id = refused.file_id
 ORDER BY position;

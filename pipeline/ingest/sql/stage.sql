@@ -1,4 +1,5 @@
--- Canonical records as text (`left_over`) to typed columns (`staged`), each with the reason why it is refused, if it is.
+-- A close look at the records that are `left_over`, the lines among them by now `parsed`: to typed columns, each with the
+-- reason why it is refused, if it is.
 
 CREATE OR REPLACE TEMP MACRO canonical_paths() AS [
     '$.event_id', '$.conversation_id', '$.event_type', '$.occurred_at', '$.sequence', '$.domain', '$.origin',
@@ -7,18 +8,25 @@ CREATE OR REPLACE TEMP MACRO canonical_paths() AS [
 ];
 
 INSERT INTO staged BY NAME
-WITH fields AS (
+WITH known AS (
+    SELECT position, file_id, source_key, record, identity FROM left_over WHERE line IS NULL
+    UNION ALL BY NAME
+    SELECT position, file_id, parsed.source_key, coalesce(parsed.record, left_over.record) AS record, parsed.identity
+    FROM left_over JOIN parsed USING (position)
+    WHERE parsed.reason IS NULL
+),
+fields AS (
     SELECT
-        position, file_id, source_key, record,
+        position, file_id, source_key, coalesce(identity, record) AS identity,
         json_extract_string(record, canonical_paths()) AS f,
         json_type(record, canonical_paths()) AS types
-    FROM left_over
+    FROM known
 ),
 read AS (
     SELECT
         * EXCLUDE (f, types),
         -- Without an id of its own a record is identified by everything it says.
-        coalesce(nullif(f[1], ''), left(sha256(source_key || chr(10) || record), 32)) AS event_id,
+        coalesce(nullif(f[1], ''), left(sha256(source_key || chr(10) || identity), 32)) AS event_id,
         nullif(f[2], '') AS conversation_id,
         nullif(f[3], '') AS event_type,
         types[4] AS instant_type,
@@ -104,4 +112,9 @@ FROM (
             END
         END AS detail
     FROM normal
-)
+);
+
+INSERT INTO staged BY NAME
+SELECT position, file_id, parsed.source_key, parsed.reason, parsed.detail
+FROM left_over JOIN parsed USING (position)
+WHERE parsed.reason IS NOT NULL;
