@@ -39,14 +39,14 @@ def replicate(path: Path, target: Path) -> None:
     fresh = fresh_name(target)
     spare = target.with_name(f"{target.name}.spare")
     try:
-        with path.open("rb", buffering=0) as source:
+        with path.open("rb") as source:
             if _taken(spare, fresh):
-                with fresh.open("r+b", buffering=0) as copy:
+                with fresh.open("r+b") as copy:
                     _bring_up_to_date(source, copy)
                     _finish(copy)
                 _keep(target, spare)
             else:
-                with fresh.open("wb", buffering=0) as copy:
+                with fresh.open("wb") as copy:
                     cloned = _cloned(source, copy)
                     if not cloned:
                         _copy(source, copy)
@@ -119,12 +119,14 @@ def _bring_up_to_date(source: BinaryIO, copy: BinaryIO) -> None:
     while size := os.preadv(source.fileno(), [ours], offset):
         found = os.preadv(copy.fileno(), [theirs], offset)
         if found < size or ours != theirs:  # what an earlier piece left behind the size cannot make them equal
-            os.pwrite(copy.fileno(), ours[:size], offset)
+            copy.seek(offset)
+            copy.write(ours[:size])
         offset += size
     copy.truncate(offset)
 
 
 def _finish(copy: BinaryIO) -> None:
+    copy.flush()
     now = time.time_ns()
     os.utime(copy.fileno(), ns=(now, now))  # tells generations apart, also where nothing had to be written
     os.fsync(copy.fileno())
