@@ -21,7 +21,15 @@ from pipeline.errors import ExpressionError
 MOST_CHARACTERS = 20_000
 _MOST_NODES = 5_000
 
-_ROWS_OF_METRICS = ("metric_values", "metric_periods", "metric_definitions", "extraction_runs")
+_ROWS_OF_METRICS = (
+    "metric_values",
+    "metric_periods",
+    "metric_definitions",
+    "extraction_runs",
+    "current_values",
+    "current_periods",
+    "latest_periods",
+)
 _SPOKEN = {
     "events": ("data",),
     "conversations": ("turns", "intelligence"),
@@ -29,8 +37,11 @@ _SPOKEN = {
     "metric_definitions": (),
     "metric_periods": (),
     "extraction_runs": ("failure",),
+    "current_values": ("reasoning", "evidence", "error"),
+    "current_periods": (),
+    "latest_periods": (),
 }
-"""Tables that may be read, with the columns that can hold what was said."""
+"""Tables and views that may be read, with the columns that can hold what was said."""
 
 _PREFIX = "with "
 _METRIC_COLUMN = {"metric_definitions": "key"}

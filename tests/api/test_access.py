@@ -119,6 +119,8 @@ def test_a_key_opens_only_its_own_workspace(server: Server) -> None:
         "SELECT (SELECT list(final_state) FROM conversations) s, (SELECT list(reasoning) FROM metric_values) r",
         "SELECT * FROM metric_periods WHERE value IN (SELECT value FROM metric_periods)",
         "FROM extraction_runs",
+        "FROM current_values",
+        "SELECT * FROM current_periods JOIN latest_periods USING (metric_key)",
         "SELECT * FROM metric_values AS v(workspace_id) WHERE true OR workspace_id = ''",
         f"SELECT * FROM conversations WHERE workspace_id = '{THEIRS}'",
     ],
@@ -129,6 +131,13 @@ def test_sql_sees_only_its_own_workspace(server: Server, sql: str) -> None:
         assert answer.status_code == 200, answer.text
         for word in ("666", "theirs", THEIRS):
             assert word not in answer.text
+
+
+def test_sql_reads_the_views_of_what_counts_now(server: Server) -> None:
+    with server.client("viewer") as client:
+        for view in ("current_values", "current_periods", "latest_periods"):
+            rows = client.post("/query", json={"sql": f"SELECT DISTINCT metric_key FROM {view}"}).json()["rows"]
+            assert [KEY] in rows, view
 
 
 def test_roles_are_as_published(server: Server) -> None:
@@ -193,8 +202,8 @@ def test_a_key_may_be_kept_from_metrics(server: Server) -> None:
         assert (one["metrics"], one["values"]) == ({}, [])
         assert client.get("/calls/call-1/metrics").json() == {"metrics": []}
         assert client.get("/runs").json() == {"runs": []}
-        rows = client.post("/query", json={"sql": "SELECT metric_key FROM metric_values"}).json()["rows"]
-        assert rows == []
+        for table in ("metric_values", "metric_periods", "current_values", "current_periods", "latest_periods"):
+            assert client.post("/query", json={"sql": f"SELECT metric_key FROM {table}"}).json()["rows"] == []
         assert client.put("/settings/metrics", json={"definitions": []}).status_code == 403
 
 
@@ -217,7 +226,12 @@ def test_a_key_may_be_kept_from_transcripts(server: Server) -> None:
         for answer in (one, values):
             assert "secret words" not in answer.text
             assert "so sorry" not in answer.text
-        for column, table in (("turns", "conversations"), ("reasoning", "metric_values"), ("data", "events")):
+        for column, table in (
+            ("turns", "conversations"),
+            ("reasoning", "metric_values"),
+            ("reasoning", "current_values"),
+            ("data", "events"),
+        ):
             answer = client.post("/query", json={"sql": f"SELECT {column} FROM {table}"})
             assert answer.status_code == 422, answer.text
         whole = client.post("/query", json={"sql": "SELECT * FROM conversations"})

@@ -50,8 +50,9 @@ class SqlAnswer(BaseModel):
 def run_query(caller: Viewer, service: ServiceOf, body: SqlQuery) -> SqlAnswer:
     """Run one SELECT, in DuckDB's dialect.
 
-    There are conversations, events, metric_definitions, metric_values, metric_periods and extraction_runs; they hold
-    the workspace's own rows and what the key may read of them. Rows, time and memory are limited; a query that is
+    There are conversations, events, metric_definitions, metric_values, metric_periods and extraction_runs, and of what
+    counts now current_values, current_periods and latest_periods; they hold the workspace's own rows and what the key
+    may read of them. Rows, time and memory are limited; a query that is
     refused, fails or asks for too much is 422, with the reason.
     """
     serve = service.settings.serve
