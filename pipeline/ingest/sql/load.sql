@@ -15,16 +15,17 @@ SELECT event_id, true
 FROM events
 WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM staged WHERE reason IS NULL);
 
+-- By itself, so that nothing of the store is read where nothing was met there.
+CREATE OR REPLACE TEMP TABLE stored AS
+SELECT event_id, any_value({'content': content_of(events), 'data': data::VARCHAR}) AS event
+FROM events
+WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM met WHERE is_stored)
+GROUP BY event_id;
+
 -- The first of several records with one id is the event; the others are compared with it. The order of keys is no
 -- difference, and looked at only where there is one.
 CREATE OR REPLACE TEMP TABLE judged AS
-WITH stored AS (
-    SELECT event_id, any_value({'content': content_of(events), 'data': data::VARCHAR}) AS event
-    FROM events
-    WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM met WHERE is_stored)
-    GROUP BY event_id
-),
-given AS (
+WITH given AS (
     SELECT
         position, file_id, event_id, {'content': content_of(staged), 'data': data::VARCHAR} AS record,
         coalesce(stored.event, first_value(record) OVER (PARTITION BY event_id ORDER BY position)) AS event,
