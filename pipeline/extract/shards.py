@@ -40,7 +40,7 @@ from pipeline.judge.plan import endpoint_of
 from pipeline.judge.shares import most_shares, share_of
 from pipeline.settings import Settings
 from pipeline.settings_models import ModelEndpoint
-from pipeline.store import load_sql
+from pipeline.store import load_sql, text_list
 from pipeline.window import Window
 
 logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def _words(run: RunContext, work: Sequence[CappedWork], conversation_ids: list[s
     arrivals = [pc.min(item.conversations["first_arrival_at"]).as_py() for item in work]
     parameters = {
         "workspace_id": run.store.workspace_id,
-        "conversation_ids": conversation_ids,
+        "conversation_ids": text_list(conversation_ids),
         "since": min((arrival for arrival in arrivals if arrival is not None), default=None),
     }
     with run.store.write("values") as con:

@@ -3,4 +3,4 @@ SELECT conversation_id, hash(list_transform(turns, lambda t: t.text)) AS words
 FROM conversations
 WHERE workspace_id = $workspace_id
     AND first_arrival_at >= $since
-    AND conversation_id IN (SELECT unnest($conversation_ids::VARCHAR[]))
+    AND conversation_id IN (SELECT unnest(from_json($conversation_ids, '["VARCHAR"]')))
