@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import duckdb
@@ -20,7 +21,7 @@ from pipeline.catalog.expressions import parse_filter, parse_sql_expression
 from pipeline.catalog.expressions.filters import ColumnType
 from pipeline.catalog.paths import Path, parse_path
 
-_SEARCH = "search_json"
+_NUMBERS = count()
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Readers:
     _expressions: list[str] = field(default_factory=list)
     _filters: list[str] = field(default_factory=list)
     _places: list[tuple[str, tuple[list[str] | list[Path], int] | None, int | None]] = field(default_factory=list)
+    # A name of its own: connections to a lake share what one of them has brought, and none can take it back.
+    _search: str = field(default_factory=lambda: f"search_json_{next(_NUMBERS)}")
 
     def add(self, metric: Metric) -> None:
         """Take one definition in.
@@ -61,7 +64,7 @@ class Readers:
         self._places.append((metric.key, reading, condition))
 
     def install(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Create the temporary table `reader` (metric_key, reading_index, filter_index; from 1) and `search_json`."""
+        """Create the temporary table `reader` (metric_key, reading_index, filter_index; from 1) and the search."""
         offsets = {
             id(self._paths): 0,
             id(self._searches): len(self._paths),
@@ -80,15 +83,13 @@ class Readers:
         con.execute("CREATE OR REPLACE TEMP TABLE reader AS FROM reader_rows")
         con.unregister("reader_rows")
         if self._searches:
-            if con.execute("SELECT 1 FROM duckdb_functions() WHERE function_name = ?", [_SEARCH]).fetchall():
-                con.remove_function(_SEARCH)
-            con.create_function(_SEARCH, _searcher(self._searches), ["VARCHAR"], "VARCHAR[]")
+            con.create_function(self._search, _searcher(self._searches), ["VARCHAR"], "VARCHAR[]")
 
     def found(self, document: str) -> str:
         """SQL of the list of readings (JSON[]) taken from the JSON column `document`."""
         parts = [f"json_extract({document}, [{', '.join(map(_literal, self._paths))}])"] if self._paths else []
         if self._searches:
-            parts.append(f"{_SEARCH}({document}::VARCHAR)::JSON[]")
+            parts.append(f"{self._search}({document}::VARCHAR)::JSON[]")
         if self._expressions:
             parts.append(f"[{', '.join(self._expressions)}]::JSON[]")
         return " || ".join(parts) or "[]::JSON[]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -13,12 +13,10 @@ from pipeline.judge.conversation import Conversation, Turn
 from pipeline.store import load_sql, text_list
 
 SQL = "pipeline.extract.sql"
-EVER = datetime.min.replace(tzinfo=UTC)
-"""A bound that leaves nothing out."""
 
 
 def read_transcripts(
-    con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_ids: Sequence[str], since: datetime = EVER
+    con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_ids: Sequence[str], since: datetime | None = None
 ) -> dict[str, Conversation]:
     """Some conversations as the judge knows them, by id.
 
@@ -26,14 +24,14 @@ def read_transcripts(
         con: a connection from the store.
         workspace_id: whose they are.
         conversation_ids: which.
-        since: not after the first arrival of any of them; what arrived before is not read.
+        since: not after the first arrival of any of them; what arrived before is not read. None: all is.
     """
     rows = _read(con, "transcripts", workspace_id, conversation_ids, since)
     return {row["conversation_id"]: _for_judge(row) for row in rows}
 
 
 def read_conversations(
-    con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_ids: Sequence[str], since: datetime = EVER
+    con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_ids: Sequence[str], since: datetime | None = None
 ) -> dict[str, dict[str, Any]]:
     """Columns of some conversations by id, with `turns` and `intelligence` as mappings."""
     rows = _read(con, "python_conversations", workspace_id, conversation_ids, since)
@@ -41,7 +39,11 @@ def read_conversations(
 
 
 def _read(
-    con: duckdb.DuckDBPyConnection, statement: str, workspace_id: str, conversation_ids: Sequence[str], since: datetime
+    con: duckdb.DuckDBPyConnection,
+    statement: str,
+    workspace_id: str,
+    conversation_ids: Sequence[str],
+    since: datetime | None,
 ) -> list[dict[str, Any]]:
     parameters = {"workspace_id": workspace_id, "conversation_ids": text_list(conversation_ids), "since": since}
     result = con.execute(load_sql(SQL, statement), parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -105,7 +106,8 @@ class Loader:
         with self._store.transaction("events", prepare=lambda con: stage(con, incoming, self._settings)) as con:
             now = _ingested_at(con)
             parameters: dict[str, object] = {"workspace_id": self._store.workspace_id, "ingested_at": now}
-            con.create_function("sorted_keys", _sorted_keys, [VARCHAR], VARCHAR)
+            with suppress(duckdb.CatalogException):  # connections to a lake share what one of them has brought
+                con.create_function("sorted_keys", _sorted_keys, [VARCHAR], VARCHAR)
             con.register("files", _files(chunk, now))
             run_script(con, load_sql(_SQL, "load"), parameters)
             for file_id, *counts in con.execute(load_sql(_SQL, "counts")).fetchall():

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.both_stores
 
 CHECKS = """
 checks:
-  - {name: turns, sets: [gate], metric: avg_turn_count, condition: {operator: ">=", value: 1}, min_coverage: 0.5}
+  - {name: turns, sets: [gate], metric: avg_turn_count, condition: {operator: ">=", value: 0}, min_coverage: 0.5}
   - {name: long, sets: [strict], metric: avg_turn_count, condition: {operator: ">", value: 500}, min_coverage: 0.5}
   - {name: hushed, sets: [gate], metric: avg_turn_count, condition: {operator: ">", value: 500}, min_coverage: 0,
      severity: warning}

@@ -71,6 +71,7 @@ def test_a_number_that_is_not_finite_is_never_a_value(bench: Any) -> None:
     assert bench.values("number") == dict.fromkeys(["nan", "infinite", "huge"], "out_of_range")
 
 
+@pytest.mark.both_stores
 def test_paths_outside_sql_run_in_the_same_scan(bench: Any) -> None:
     bench.define(
         bench.definition("plain", extract_path="$.signals[0].weight"),
@@ -89,6 +90,9 @@ def test_paths_outside_sql_run_in_the_same_scan(bench: Any) -> None:
     assert bench.values("folded") == {"two": 1.0, "none": "missing"}
     assert bench.values("counted") == {"two": 2.0, "none": 0.0}
     assert bench.values("labels") == {"two": ["a", "b"], "none": "missing"}
+    bench.add(bench.ended("later", signals=signals))
+    assert not bench.run().failed  # another connection of the same process
+    assert bench.values("folded") == {"two": 1.0, "none": "missing", "later": 1.0}
 
 
 def test_a_metric_without_a_path_counts(bench: Any) -> None:

@@ -8,5 +8,5 @@ SELECT
     })) AS turns
 FROM conversations
 WHERE workspace_id = $workspace_id
-    AND first_arrival_at >= $since
+    AND ($since::TIMESTAMPTZ IS NULL OR first_arrival_at >= $since)
     AND conversation_id IN (SELECT unnest(from_json($conversation_ids, '["VARCHAR"]')))
