@@ -94,6 +94,8 @@ STAGE = Stage(
             _name(what, shards),
             extracted(what, shards),
             floor=_name(what, 1),
+            rounds=2,
+            warm_up=False,
             note=""
             if shards == 1
             else "split from 2,500 judged and 200 python values on; CPU and memory of the parent only",
