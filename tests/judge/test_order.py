@@ -27,7 +27,8 @@ def test_a_conversation_that_was_begun_is_finished_first(bench: Any, serve: Serv
     asked = [request["prompt_cache_key"] for request in judge.requests]
     assert len(asked) > 450
     spans = sorted(len(asked) - 1 - asked[::-1].index(key) - asked.index(key) for key in set(asked))
-    assert spans[75] < 50, "a few conversations are under way at once, not all 150"
+    # If what is new went first, 300 requests would lie between the first and the last of a conversation.
+    assert spans[75] < 150, f"{spans[75]}: a few conversations are under way at once, not all 150"
 
 
 def test_a_slow_answer_holds_up_its_own_conversation_only(
