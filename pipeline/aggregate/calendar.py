@@ -14,6 +14,8 @@ from pipeline.window import HOUR
 
 Span = tuple[datetime, datetime]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def local_day(day: date, zone: ZoneInfo) -> Span:
     """The half-open UTC span of one local day; empty for a day that the zone skipped.
@@ -57,9 +59,9 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     return result
 
 
-def seconds_between(spans: Iterable[Span]) -> int:
-    """The longest time, at most an hour, of which every span starts and ends at a whole multiple."""
-    return gcd(3600, *(int(instant.timestamp()) for span in spans for instant in span))
+def ticks_between(spans: Iterable[Span]) -> int:
+    """The longest time, at most an hour, of which every span starts and ends at a whole multiple; in microseconds."""
+    return gcd(3_600_000_000, *((instant - _EPOCH) // timedelta.resolution for span in spans for instant in span))
 
 
 def register_spans(con: duckdb.DuckDBPyConnection, name: str, spans: Sequence[Span]) -> None:

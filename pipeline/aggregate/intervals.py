@@ -1,63 +1,135 @@
-"""Quantiles that SQL lacks, as small tables that the SQL joins."""
+"""The interval of every value of a period: the estimates that SQL leaves, handed to the statistics of their families."""
 
 from __future__ import annotations
 
 import duckdb
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.aggregate.plan import QUANTILES
+from pipeline.aggregate.statistics.means import mean_interval
+from pipeline.aggregate.statistics.quantiles import quantile_shares
+from pipeline.aggregate.statistics.rates import TAIL, Numbers, rate_interval
+from pipeline.aggregate.statistics.spread import spread_interval
+from pipeline.store import load_sql, run_script
 
-_TAIL = 0.025  # of a two-sided 95 % interval
+SQL = "pipeline.aggregate.sql"
+
+METHODS = {
+    "mean": "hall",
+    "ratio": "hall",
+    "sum": "hall",
+    "trimmed": "hall",
+    "share": "clopper_pearson",
+    "count": "clopper_pearson",
+    "spread": "bonett",
+    "quantile": "order_statistic",
+}
+"""The name on the row, by family; `definitions/intervals.md` says what each does."""
 
 
-def register_student(con: duckdb.DuckDBPyConnection) -> None:
-    """Make `student` (df, t) readable on the connection, for the numbers of values in `merged`.
-
-    `t` is the 97.5 % quantile of Student's distribution.
-    """
-    from scipy.special import stdtrit  # scipy.stats takes three times as long to import
-
-    degrees = _numbers(
-        con,
-        "WITH sizes AS (SELECT unnest([event_count, examined_count]) AS size FROM merged JOIN periods USING (period_id)"
-        " JOIN plan USING (plan_id) WHERE aggregation IN ('avg', 'sum'))"
-        " SELECT DISTINCT size - 1 FROM sizes WHERE size > 1",
+def register_intervals(con: duckdb.DuckDBPyConnection) -> None:
+    """Make `intervals` (period_id, class_id, category, low, high, method) readable, for the rows of `estimates`."""
+    table = con.execute("FROM estimates").to_arrow_table()
+    columns = {name: _numbers(table, name) for name in _COLUMNS}
+    families = np.array(table["family"].to_pylist(), dtype=object)
+    low, high = np.full(table.num_rows, np.nan), np.full(table.num_rows, np.nan)
+    for family, ends in _ENDS.items():
+        chosen = np.flatnonzero(families == family)
+        if chosen.size:
+            low[chosen], high[chosen] = ends({name: column[chosen] for name, column in columns.items()})
+    quantiles = families == "quantile"
+    if quantiles.any():
+        low[quantiles], high[quantiles] = _of_samples(con, table.filter(pa.array(quantiles)), columns, quantiles)
+    known = np.isfinite(low) & np.isfinite(high)
+    method = [METHODS[family] if is_known else "none" for family, is_known in zip(families, known, strict=True)]
+    con.register(
+        "intervals",
+        pa.table(
+            {
+                "period_id": table["period_id"],
+                "class_id": table["class_id"],
+                "category": table["category"],
+                "low": pa.array(low, mask=~known),
+                "high": pa.array(high, mask=~known),
+                "method": pa.array(method, pa.string()),
+            }
+        ),
     )
-    con.register("student", pa.table({"df": degrees, "t": pa.array(stdtrit(degrees, 1 - _TAIL), pa.float64())}))
 
 
-def register_ranks(con: duckdb.DuckDBPyConnection) -> None:
-    """Make `ranks` (n, quantile, low_rank, high_rank) readable on the connection, for the percentiles in `merged`.
+_COLUMNS = (
+    *("estimate", "standard_error", "skewness", "kurtosis", "degrees", "effective_count", "designed", "whole"),
+    *("lowest", "highest", "quantile", "spread_count", "spread_kurtosis"),
+)
+Columns = dict[str, Numbers]
 
-    The values at the two 1-based ranks of a sorted sample of n enclose the quantile in at least 95 % of samples,
-    whatever the distribution, since the number of values below it is binomial (Conover, Practical Nonparametric
-    Statistics, 3.2). Ranks 0 and n + 1 say that a sample of this size has no such bound.
-    """
-    sizes = _numbers(
-        con,
-        "SELECT DISTINCT event_count FROM merged JOIN periods USING (period_id) JOIN plan USING (plan_id)"
-        " WHERE quantile IS NOT NULL",
+
+def _mean(c: Columns) -> tuple[Numbers, Numbers]:
+    low, high, _ = mean_interval(
+        *(c[name] for name in ("estimate", "standard_error", "skewness", "kurtosis", "degrees", "lowest", "highest"))
     )
-    quantiles = sorted(set(QUANTILES.values()))
-    n = pa.array([size for _ in quantiles for size in sizes.to_pylist()], pa.int64())
-    quantile = pa.array([quantile for quantile in quantiles for _ in sizes], pa.float64())
-    low_rank, below_high_rank = (_binomial_quantile(tail, n, quantile) for tail in (_TAIL, 1 - _TAIL))
-    high_rank = pc.add(below_high_rank, 1)
-    con.register("ranks", pa.table({"n": n, "quantile": quantile, "low_rank": low_rank, "high_rank": high_rank}))
+    return low, high
 
 
-def _binomial_quantile(probability: float, n: pa.Array, share: pa.Array) -> pa.Array:
-    """Smallest number of successes with at least this cumulative probability, as scipy.stats.binom.ppf finds it."""
-    if not len(n):
-        return n  # most catalogs have no percentile
-    from scipy.special import bdtr, bdtrik  # scipy.stats takes seconds to import
-
-    upper = pc.ceil(pa.array(bdtrik(probability, n, share), pa.float64()))
-    lower = pc.max_element_wise(pc.subtract(upper, 1.0), 0.0)
-    enough = pc.greater_equal(pa.array(bdtr(lower, n, share), pa.float64()), probability)
-    return pc.if_else(enough, lower, upper).cast(pa.int64())
+def _share(c: Columns) -> tuple[Numbers, Numbers]:
+    return rate_interval(c["estimate"], _for_degrees(c))
 
 
-def _numbers(con: duckdb.DuckDBPyConnection, query: str) -> pa.Array:
-    return pa.array([number for (number,) in con.execute(query).fetchall()], pa.int64())
+def _count(c: Columns) -> tuple[Numbers, Numbers]:
+    low, high = rate_interval(c["estimate"] / c["whole"], _for_degrees(c))
+    return np.maximum(low * c["whole"], c["lowest"]), np.minimum(high * c["whole"], c["highest"])
+
+
+def _spread(c: Columns) -> tuple[Numbers, Numbers]:
+    low, high, _ = spread_interval(c["estimate"] ** 2, c["spread_kurtosis"], c["spread_count"])
+    return low, high
+
+
+_ENDS = {
+    "mean": _mean,
+    "ratio": _mean,
+    "sum": _mean,
+    "trimmed": _mean,
+    "share": _share,
+    "count": _count,
+    "spread": _spread,
+}
+
+
+def _for_degrees(c: Columns) -> Numbers:
+    """The effective count of a share whose variance was itself estimated, from few hours or conversations.
+
+    Source: Korn and Graubard (1998): it shrinks by the squared ratio of the normal to Student's quantile.
+    """
+    from scipy.special import ndtri, stdtrit  # scipy.stats takes seconds to import
+
+    degrees = np.where(c["degrees"] >= 1, c["degrees"], 1.0)
+    shrunk = c["effective_count"] * (ndtri(1 - TAIL) / stdtrit(degrees, 1 - TAIL)) ** 2
+    return np.where(c["designed"] > 0, shrunk, c["effective_count"])
+
+
+def _of_samples(
+    con: duckdb.DuckDBPyConnection, asked: pa.Table, columns: Columns, chosen: np.ndarray
+) -> tuple[Numbers, Numbers]:
+    """The ends of percentiles: values of the sample itself, at two shares of its weight."""
+    low, high = quantile_shares(columns["effective_count"][chosen], columns["quantile"][chosen])
+    shares = {"low_share": pa.array(low, mask=np.isnan(low)), "high_share": pa.array(high, mask=np.isnan(high))}
+    con.register(
+        "shares_of_samples", pa.table({"period_id": asked["period_id"], "class_id": asked["class_id"], **shares})
+    )
+    run_script(con, load_sql(SQL, "sample_intervals"))
+    found = con.execute(
+        "SELECT i.low, i.high FROM shares_of_samples JOIN sample_intervals AS i USING (period_id, class_id)"
+        " ORDER BY period_id, class_id"
+    ).to_arrow_table()
+    order = np.lexsort((asked["class_id"].to_numpy(), asked["period_id"].to_numpy()))
+    ends = []
+    for name in ("low", "high"):
+        values = np.full(len(order), np.nan)
+        values[order] = _numbers(found, name)
+        ends.append(values)
+    return ends[0], ends[1]
+
+
+def _numbers(table: pa.Table, name: str) -> Numbers:
+    return np.asarray(table[name].cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

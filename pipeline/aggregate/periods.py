@@ -9,17 +9,12 @@ from datetime import UTC, datetime
 import duckdb
 import pyarrow as pa
 
-from pipeline.aggregate.calendar import Span, joined, local_day_of, local_days, register_spans, seconds_between
-from pipeline.aggregate.intervals import register_ranks, register_student
+from pipeline.aggregate.calendar import Span, local_day_of, local_days, register_spans
+from pipeline.aggregate.enter import SQL, enter_values, finish, instants
 from pipeline.aggregate.plan import Plans
 from pipeline.catalog.catalog import Catalog
-from pipeline.errors import LedgerError
-from pipeline.extract.events import create_event_values
 from pipeline.settings import Settings
 from pipeline.store import Store, load_sql, run_script
-
-SQL = "pipeline.aggregate.sql"
-
 
 _READS = pa.schema(
     [
@@ -118,13 +113,8 @@ def aggregate(
         plans = _take_stale(con, store.workspace_id, catalog, settings, keys)
         if not plans.plans:
             return AggregateReport(unknown=tuple(plans.unknown))
-        _enter_values(con, plans, settings)
-        run_script(con, load_sql(SQL, "merge"))
-        _check_ledger(con)
-        register_ranks(con)
-        run_script(con, load_sql(SQL, "holistic"))
-        register_student(con)
-        run_script(con, load_sql(SQL, "finish"))
+        _enter(con, plans, settings)
+        finish(con)
         instant = _not_before_the_last(con, now or datetime.now(UTC))
         run_script(con, load_sql(SQL, "revise"), {"workspace_id": store.workspace_id, "now": instant})
         rows = con.execute(load_sql(SQL, "report")).fetchall()
@@ -172,49 +162,16 @@ def _foreign_days(con: duckdb.DuckDBPyConnection, workspace_id: str, settings: S
     return [day for day in days if local_day_of(day[0], settings.zone) != day]
 
 
-def _enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, settings: Settings) -> None:
-    """Create `slices`, `periods`, `places`, and count the values of the touched periods."""
-    hours = _instants(con, "SELECT DISTINCT hour FROM taken SEMI JOIN plan USING (metric_key, definition_version)")
+def _enter(con: duckdb.DuckDBPyConnection, plans: Plans, settings: Settings) -> None:
+    """Create `periods`, the stale hours and the days that they are part of, and count what they hold."""
+    hours = instants(con, "SELECT DISTINCT hour FROM taken SEMI JOIN plan USING (metric_key, definition_version)")
     days = local_days(hours, settings.zone)
     register_spans(con, "days", days)
-    run_script(
-        con,
-        "SET VARIABLE workspace_id = $workspace_id; SET VARIABLE tick = $tick",
-        {"workspace_id": plans.workspace_id, "tick": seconds_between(days) * 1_000_000},
-    )
-    for script in ("scope", "tables", "entered"):
-        run_script(con, load_sql(SQL, script))
-    spans = joined(days)  # an event of last year must not have the whole year read
-    for metrics in plans.event_batches():
-        create_event_values(con, metrics)
-        _for_each(con, spans, ["event_observed"])
-    _for_each(con, spans, plans.scripts)
-    run_script(con, load_sql(SQL, "parts"))
-
-
-def _for_each(con: duckdb.DuckDBPyConnection, spans: Sequence[Span], scripts: Sequence[str]) -> None:
-    for since, until in spans:
-        parameters: dict[str, object] = {"since": since, "until": until}
-        run_script(con, "SET VARIABLE since = $since; SET VARIABLE until = $until", parameters)
-        for script in scripts:
-            run_script(con, load_sql(SQL, script))
-
-
-def _instants(con: duckdb.DuckDBPyConnection, query: str) -> list[datetime]:
-    return [instant.astimezone(UTC) for (instant,) in con.execute(query).fetchall()]
+    run_script(con, load_sql(SQL, "scope_hours"))
+    enter_values(con, plans, days, "all")
 
 
 def _not_before_the_last(con: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
     """A clock that went back must not write a row that is older than the one it replaces."""
     (last,) = con.execute("SELECT max(computed_at) FROM metric_periods").fetchall()[0]
     return now if last is None else max(now, last)
-
-
-def _check_ledger(con: duckdb.DuckDBPyConnection) -> None:
-    broken = con.execute(load_sql(SQL, "unbalanced")).fetchall()
-    if broken:
-        key, version, period, eligible, states = broken[0]
-        raise LedgerError(
-            f"{key} ({version[:12]}) has {eligible} eligible values in the period from {period:%Y-%m-%d %H:%M} UTC "
-            f"but its states add up to {states}. Nothing was written. Please report it."
-        )

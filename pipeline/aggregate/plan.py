@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import duckdb
 import pyarrow as pa
 from pydantic import ValidationError
 
+from pipeline.catalog.aggregations import AGGREGATIONS, Family, family_of
 from pipeline.catalog.catalog import Catalog, Metric
 from pipeline.catalog.models import CAPPED_MODES, MetricDefinition
 from pipeline.store import load_sql
-
-QUANTILES = {"median": 0.5, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 Reads = Literal["values", "event_values", "event_counts", "paired_values", "separate_values"]
 
@@ -25,17 +24,27 @@ _SCHEMA = pa.schema(
         ("definition_version", pa.string()),
         ("metric_type", pa.string()),
         ("aggregation", pa.string()),
+        ("family", pa.string()),
         ("unit", pa.string()),
         ("selection", pa.string()),
+        ("random", pa.bool_()),
+        ("measurable", pa.bool_()),
         ("reads", pa.string()),
+        ("clustered", pa.bool_()),
         ("quantile", pa.float64()),
         ("needs_numbers", pa.bool_()),
+        ("needs_moments", pa.bool_()),
+        ("lowest", pa.float64()),
+        ("highest", pa.float64()),
+        ("ratio_lowest", pa.float64()),
         ("numerator_event", pa.string()),
         ("denominator_event", pa.string()),
         ("numerator_id", pa.int32()),
         ("denominator_id", pa.int32()),
+        ("asked", pa.bool_()),
     ]
 )
+_WITH_MOMENTS: frozenset[Family] = frozenset({"mean", "sum", "spread"})
 
 
 @dataclass(frozen=True)
@@ -44,14 +53,22 @@ class Plan:
 
     Attributes:
         plan_id: stands for the metric version inside one aggregation.
+        family: of its aggregation; see `pipeline.catalog.aggregations`.
         selection: `all`, or how the conversations that got a value were chosen.
+        random: whether chance decided which conversations were left out, so that the others can stand for them.
+        measurable: whether what is at hand tells how its value varies.
         reads: where the values come from. `values`: one for each conversation. `event_values`: one for each event.
             For a ratio, `event_counts`: events of two types; `paired_values`: two other metrics' values of the same
             conversation, which enters when both are `ok`, since a numerator that failed is not a zero;
             `separate_values`: the same when a side has values for events, so that there is nothing to pair.
-        quantile: of a percentile.
+        clustered: whether one conversation can have several values, which resemble one another.
+        quantile: of a percentile; of a trimmed mean, the share cut off at each end.
         needs_numbers: whether its periods are made of the numbers one by one, and not of their sums.
+        needs_moments: whether its interval rests on the shape of its values.
+        lowest: the least possible value, with `highest`; None where none is known.
+        ratio_lowest: 0 for a ratio whose sides are never negative.
         numerator_id: plan of the metric that is summed above the line, with `denominator_id` below it.
+        asked: whether rows of it are wanted, not just its values for a ratio.
     """
 
     plan_id: int
@@ -59,15 +76,24 @@ class Plan:
     definition_version: str
     metric_type: str
     aggregation: str
+    family: Family
     unit: str | None
     selection: str
+    random: bool
+    measurable: bool
     reads: Reads
+    clustered: bool
     quantile: float | None
     needs_numbers: bool
+    needs_moments: bool
+    lowest: float | None
+    highest: float | None
+    ratio_lowest: float | None
     numerator_event: str | None
     denominator_event: str | None
     numerator_id: int | None
     denominator_id: int | None
+    asked: bool
 
 
 @dataclass
@@ -85,7 +111,7 @@ class Plans:
     plans: list[Plan] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
     unknown: list[tuple[str, str]] = field(default_factory=list)
-    _ids: dict[tuple[str, str], int] = field(default_factory=dict)
+    _ids: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def add_all(self, versions: Iterable[tuple[str, str]]) -> None:
         """Plan metric versions, and the metrics that ratios among them read."""
@@ -93,7 +119,11 @@ class Plans:
             if (metric := self._find(key, version)) is None:
                 self.unknown.append((key, version))
             else:
-                self._add(metric)
+                self.add(metric)
+
+    def add(self, metric: Metric, aggregation: str | None = None) -> int:
+        """Plan one metric version, by its own aggregation or by another one; returns its plan's id."""
+        return self._add(metric, aggregation or metric.definition.aggregation, asked=True)
 
     def event_batches(self) -> list[list[Metric]]:
         """The metrics that read events, in lists that hold no key twice."""
@@ -112,8 +142,10 @@ class Plans:
         kinds = {plan.reads for plan in self.plans}
         return [
             *(["ratios"] if kinds - {"values", "event_values"} else []),
+            *(["pivoted"] if any(plan.needs_moments for plan in self.plans) else []),
             "counted",
             *(["category_counted"] if any(plan.metric_type == "categorical" for plan in self.plans) else []),
+            *(["unit_counted"] if any(plan.clustered for plan in self.plans) else []),
         ]
 
     def register(self) -> None:
@@ -146,47 +178,79 @@ class Plans:
         ).fetchall()
         return str(rows[0][0]) if rows else None
 
-    def _add(self, metric: Metric) -> int:
-        identity = (metric.key, metric.version)
-        if identity in self._ids:
-            return self._ids[identity]
+    def _add(self, metric: Metric, aggregation: str, *, asked: bool) -> int:
+        identity = (metric.key, metric.version, aggregation)
+        if (known := self._ids.get(identity)) is not None:
+            if asked and not self.plans[known].asked:
+                self.plans[known] = replace(self.plans[known], asked=True)
+            return known
         definition = metric.definition
-        sides = (definition.ratio_numerator_metric, definition.ratio_denominator_metric)
-        numerator, denominator = sides if definition.aggregation == "ratio" else (None, None)
-        found = [
-            self._find(key, self._version_read(metric, key)) for key in (numerator, denominator) if key is not None
-        ]
-        read = [metric for metric in found if metric is not None]
-        ids = [self._add(metric) for metric in read] if len(read) == 2 else [None, None]
+        read = self._sides(metric) if aggregation == "ratio" else []
+        ids = [self._add(side, side.definition.aggregation, asked=False) for side in read] or [None, None]
         self._ids[identity] = plan_id = len(self.plans)
         self.metrics.append(metric)
+        family = family_of(aggregation, definition.metric_type)
+        reads = _reads(definition, aggregation, read)
+        selection = _selection(definition)
+        lowest, highest = _possible_range(definition)
         self.plans.append(
             Plan(
                 plan_id=plan_id,
                 metric_key=metric.key,
                 definition_version=metric.version,
                 metric_type=definition.metric_type,
-                aggregation=definition.aggregation,
+                aggregation=aggregation,
+                family=family,
                 unit=definition.unit,
-                selection=_selection(definition),
-                reads=_reads(definition, read),
-                quantile=QUANTILES.get(definition.aggregation),
-                needs_numbers=definition.aggregation in (*QUANTILES, "count_distinct"),
+                selection=selection,
+                random=selection != "recent",
+                measurable=True,
+                reads=reads,
+                clustered=reads not in ("values", "paired_values"),
+                quantile=AGGREGATIONS[aggregation].quantile,
+                needs_numbers=AGGREGATIONS[aggregation].needs_numbers,
+                needs_moments=family in _WITH_MOMENTS,
+                lowest=lowest,
+                highest=highest,
+                ratio_lowest=0.0 if all((_possible_range(side.definition)[0] or -1) >= 0 for side in read) else None,
                 numerator_event=definition.ratio_numerator_event,
                 denominator_event=definition.ratio_denominator_event,
                 numerator_id=ids[0],
                 denominator_id=ids[1],
+                asked=asked,
             )
         )
         return plan_id
 
+    def _sides(self, ratio: Metric) -> list[Metric]:
+        """The two metrics that a ratio divides; none for one of events."""
+        keys = (ratio.definition.ratio_numerator_metric, ratio.definition.ratio_denominator_metric)
+        found = [self._find(key, self._version_read(ratio, key)) for key in keys if key is not None]
+        read = [metric for metric in found if metric is not None]
+        return read if len(read) == 2 else []
 
-def _reads(definition: MetricDefinition, read: list[Metric]) -> Reads:
-    if definition.aggregation == "ratio" and definition.ratio_numerator_metric is not None:
+
+def _reads(definition: MetricDefinition, aggregation: str, read: list[Metric]) -> Reads:
+    if aggregation == "ratio" and definition.ratio_numerator_metric is not None:
         return "separate_values" if any(metric.definition.event_level for metric in read) else "paired_values"
-    if definition.aggregation == "ratio":
+    if aggregation == "ratio":
         return "event_counts"
     return "event_values" if definition.event_level else "values"
+
+
+def _possible_range(definition: MetricDefinition) -> tuple[float | None, float | None]:
+    """The least and the greatest value that a conversation, or an event, can have; None where none is known."""
+    if definition.metric_type != "numerical":
+        return (0.0, 1.0) if definition.metric_type == "boolean" else (None, None)
+    scale = definition.scale
+    lowest = scale.min if definition.valid_range_min is None and scale else definition.valid_range_min
+    highest = scale.max if definition.valid_range_max is None and scale else definition.valid_range_max
+    fold = definition.effective_fold
+    if fold == "count":
+        return 0.0, None
+    if fold == "sum":  # the range is that of a turn
+        return (0.0 if lowest is not None and lowest >= 0 else None), None
+    return (None if lowest is None else float(lowest)), (None if highest is None else float(highest))
 
 
 def _selection(definition: MetricDefinition) -> str:

@@ -6,9 +6,11 @@ A rule about one field is stated here; a rule about several is in `validation`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from pipeline.catalog.aggregations import AGGREGATIONS
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", min_length=1, max_length=64)]
 
@@ -37,22 +39,10 @@ ExtractionMode = Literal[
     "ai_query",
     "python",
 ]
-Aggregation = Literal[
-    "count",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "count_distinct",
-    "ratio",
-    "rate",
-    "median",
-    "p50",
-    "p90",
-    "p95",
-    "p99",
-    "stddev",
-]
+if TYPE_CHECKING:
+    AggregationName = str
+else:
+    AggregationName = Literal[tuple(AGGREGATIONS)]
 Fold = Literal["first", "last", "any", "all", "count", "avg", "min", "max", "median", "p95", "p99", "sum"]
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 
@@ -170,7 +160,7 @@ class MetricDefinition(Model):
         default="free", description="Which model of the settings is asked."
     )
     sql_expression: str | None = Field(default=None, max_length=1000, description="Built-ins only.")
-    aggregation: Aggregation = Field(default="count", description="How the values of a period become one.")
+    aggregation: AggregationName = Field(default="count", description="How the values of a period become one.")
     ratio_numerator_event: Name | None = Field(default=None, description="Event type that a `ratio` counts.")
     ratio_denominator_event: Name | None = Field(default=None, description="Event type that a `ratio` divides by.")
     valid_range_min: float | None = Field(default=None, description="A smaller number is `out_of_range`.")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pipeline.catalog.aggregations import AGGREGATIONS
 from pipeline.catalog.expressions import (
     CONVERSATION_FILTER_COLUMNS,
     EVENT_FILTER_COLUMNS,
@@ -21,8 +22,6 @@ from pipeline.catalog.models import EVENT_DOMAINS, JUDGED_MODES, MetricDefinitio
 from pipeline.catalog.paths import parse_path
 from pipeline.catalog.reading import Place
 from pipeline.errors import ExpressionError
-
-NUMBERS_ONLY = frozenset({"sum", "avg", "min", "max", "ratio", "median", "p50", "p90", "p95", "p99", "stddev"})
 
 _NEEDED = {
     "ai_query": "ai_query_prompt",
@@ -150,11 +149,13 @@ def _classifies_boolean(definition: MetricDefinition) -> bool:
 
 def _aggregation(definition: MetricDefinition) -> Iterator[Finding]:
     aggregation, metric_type = definition.aggregation, definition.metric_type
-    if aggregation in NUMBERS_ONLY and metric_type != "numerical":
-        advice = "write rate or count" if metric_type == "boolean" else "write count; each category gets its share"
+    if metric_type not in AGGREGATIONS[aggregation].types:
+        advice = {
+            "numerical": "write metric_type: boolean, or avg",
+            "boolean": "write rate or count",
+            "categorical": "write count; each category gets its share",
+        }[metric_type]
         yield Finding(("aggregation",), f"{aggregation} of a {metric_type} metric", advice)
-    if aggregation == "rate" and metric_type != "boolean":
-        yield Finding(("aggregation",), f"rate of a {metric_type} metric", "write metric_type: boolean, or avg")
     events = (definition.ratio_numerator_event, definition.ratio_denominator_event)
     metrics = (definition.ratio_numerator_metric, definition.ratio_denominator_metric)
     given = [name for name in _RATIO_FIELDS if getattr(definition, name) is not None]

@@ -1,100 +1,81 @@
-"""A metric by service, channel, direction or category, over any spans: computed from the values themselves."""
+"""A metric by service, channel, tag and whatever else conversations say of themselves, over one span."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
 import duckdb
-import pyarrow as pa
 
 from pipeline.aggregate.calendar import Span
-from pipeline.aggregate.queries import Row, Traffic, fetch_rows
+from pipeline.aggregate.measure import REST, measure
+from pipeline.aggregate.queries import Row, Traffic
 from pipeline.catalog.catalog import Metric
-from pipeline.errors import ExpressionError
-from pipeline.store import STATES, load_sql, run_script
 
-By = Literal["service", "channel", "direction", "category", "none"]
-
-SQL = "pipeline.reports.sql"
-_GROUPS: dict[By, str] = {
-    "service": "v.service_id",
-    "channel": "v.channel",
-    "direction": "v.direction",
-    "category": "v.value_text",
-    "none": "NULL::VARCHAR",
-}
-_CONFIDENCE = 0.95
+QUANTILES = ("p50", "p90", "p95", "p99")
 
 
-def from_values(
+def breakdown(
     con: duckdb.DuckDBPyConnection,
     workspace_id: str,
     metric: Metric,
-    spans: Sequence[Span],
+    span: Span,
     *,
-    by: By = "none",
+    by: str = "none",
     traffic: Traffic = "production",
     service_id: str | None = None,
+    most_groups: int = 50,
 ) -> list[Row]:
-    """Aggregates of one metric by span and group, of whatever length and zone the spans are.
+    """A row for each group of a span, those with most conversations first.
+
+    The counts of all groups add up to the whole, but by `tag` and by the categories of a metric with several labels, where
+    a conversation is in each of its groups.
 
     Args:
         con: a connection to read from.
         workspace_id: whose values.
         metric: the definition in force.
-        spans: half-open.
-        by: what to group by; a conversation without it is in the group None.
-        traffic: `all` gives a row for each class.
+        span: half-open.
+        by: a dimension of `measure`, or `category`.
+        traffic: `all` gives rows for each class.
         service_id: one service.
+        most_groups: what is beyond them is one row, the rest; of categories, the most frequent.
 
     Returns:
-        The columns of `metric_periods` that values determine, `group_key`, `mean`, and `quantiles` (50, 90, 95 and
-        99 %); only spans and groups that hold a conversation.
+        The columns of `metric_periods`, `group_key` (None: conversations that say nothing), `rest` (whether the row is all
+        beyond the groups that are shown), `mean`, and of numbers `quantiles` (50, 90, 95 and 99 %).
 
     Raises:
-        ExpressionError: the metric has no values of conversations: it counts events, or is a ratio of two others.
+        UserError: nothing can be grouped by `by`.
     """
-    definition = metric.definition
-    if definition.event_level or definition.aggregation == "ratio":
-        what = "is a ratio of sums" if definition.aggregation == "ratio" else "counts events, not conversations"
-        raise ExpressionError(f"{metric.key} {what}, so it cannot be computed from values; read its period rows.")
-    instant = pa.timestamp("us", tz="UTC")
-    starts, ends = (pa.array([span[end] for span in spans], instant) for end in (0, 1))
-    con.register("spans", pa.table({"span_start": starts, "span_end": ends}))
-    run_script(con, load_sql("pipeline.aggregate.sql", "macros"))
-    run_script(con, load_sql(SQL, "values_in_force"))
-    states = ",\n".join(f"count(*) FILTER (status = '{state}') AS {state}_count" for state in STATES if state != "ok")
-    query = load_sql(SQL, "from_values").replace("{group}", _GROUPS[by]).replace("{states}", states)
-    parameters = {
-        "workspace_id": workspace_id,
-        "key": metric.key,
-        "traffic": traffic,
-        "service_id": service_id,
-        "aggregation": definition.aggregation,
-    }
-    rows = fetch_rows(con, query, parameters)
-    con.unregister("spans")
+    spread = metric.definition.metric_type != "categorical" and metric.definition.aggregation != "ratio"
+    rows = measure(
+        con,
+        workspace_id,
+        metric,
+        [span],
+        by="none" if by == "category" else by,
+        traffic=traffic,
+        service_id=service_id,
+        most_groups=most_groups,
+        also=("avg", *QUANTILES) if spread else (),
+    )
+    found: dict[tuple[str, str | None], dict[str, Row]] = {}
     for row in rows:
-        row |= {
-            "metric_type": definition.metric_type,
-            "aggregation": definition.aggregation,
-            "unit": definition.unit,
-            "service_id": service_id,
-            "category": None,
-            "estimated": False,
-        }
-        if definition.aggregation == "avg":
-            row |= _student(row)
-    return rows
+        if row["category"] is None:
+            found.setdefault((row["traffic"], row["group_key"]), {})[row["aggregation"]] = row
+    if by == "category":
+        groups = [row | {"group_key": row["category"]} for row in rows if row["category"] is not None]
+        groups = sorted(groups, key=lambda row: (-(row["value"] or 0), row["category"]))[:most_groups]
+    else:
+        groups = [each[metric.definition.aggregation] for each in found.values()]
+    return [_described(row, found, spread and by != "category") for row in groups]
 
 
-def _student(row: Row) -> Row:
-    """The interval of a mean; none for fewer than two values."""
-    from scipy.stats import t
-
-    n, deviation = row["event_count"], row["deviation"]
-    if n < 2 or deviation is None:
-        return {}
-    half = float(t.ppf((1 + _CONFIDENCE) / 2, n - 1)) * deviation / n**0.5
-    return {"interval_low": row["mean"] - half, "interval_high": row["mean"] + half, "interval_method": "student"}
+def _described(row: Row, found: dict[tuple[str, str | None], dict[str, Row]], spread: bool) -> Row:
+    own = found.get((row["traffic"], row["group_key"]), {})
+    rest = row["group_key"] == REST
+    return {
+        **row,
+        "group_key": None if rest else row["group_key"],
+        "rest": rest,
+        "mean": own["avg"]["value"] if spread else None,
+        "quantiles": [own[name]["value"] for name in QUANTILES] if spread else None,
+    }

@@ -11,12 +11,11 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.aggregate.calendar import Span, last_local_days, local_day
-from pipeline.aggregate.merge import merge_parts
-from pipeline.aggregate.plan import QUANTILES
+from pipeline.aggregate.measure import measure
+from pipeline.aggregate.merge import merge_hours
 from pipeline.aggregate.queries import Row, Traffic, fetch_rows, history
 from pipeline.catalog.catalog import Metric
 from pipeline.errors import UserError
-from pipeline.reports.breakdown import from_values
 from pipeline.store import load_sql
 from pipeline.window import HOUR, floor_hour
 
@@ -75,7 +74,7 @@ def series(
         metric: the definition in force.
         spans: from `spans_until`.
         grain: of the spans.
-        stored: whether rows of exactly these spans are stored; otherwise they are merged from hours.
+        stored: whether rows of exactly these spans are stored; otherwise they are computed.
         traffic: `all` gives a row for each class.
         service_id: one service; else all of them together.
         as_known_at: the numbers as they stood at this instant.
@@ -86,13 +85,12 @@ def series(
         category rows of a categorical metric.
 
     Raises:
-        ExpressionError: percentiles, and zones that are not whole hours from UTC, cannot be merged from hours, and
-            what is asked cannot be computed from values either.
+        ExpressionError: with `as_known_at`, what is asked cannot be merged from the hour rows of that time.
     """
     if stored:
         rows = _stored(con, workspace_id, metric, spans, grain, traffic, service_id, as_known_at, group_by)
     else:
-        rows = _merged(con, workspace_id, metric, spans, traffic, service_id, as_known_at, group_by)
+        rows = _computed(con, workspace_id, metric, spans, traffic, service_id, as_known_at, group_by)
     rows = [{**row, "granularity": grain} for row in rows]
     groups = _groups(rows, traffic, service_id, group_by)
     found = {(row["period_start"], row["traffic"], row["service_id"], row["category"]): row for row in rows}
@@ -176,7 +174,7 @@ def _stored(
     ]
 
 
-def _merged(
+def _computed(
     con: duckdb.DuckDBPyConnection,
     workspace_id: str,
     metric: Metric,
@@ -186,14 +184,13 @@ def _merged(
     as_known_at: datetime | None,
     group_by: GroupBy | None,
 ) -> list[Row]:
-    whole_hours = all(floor_hour(instant) == instant for span in spans for instant in span)
-    mergeable = metric.definition.aggregation not in QUANTILES and (
-        metric.definition.aggregation != "count_distinct" or metric.definition.metric_type == "categorical"
-    )
-    if not (whole_hours and mergeable) and as_known_at is None and group_by is None:
-        return from_values(con, workspace_id, metric, spans, traffic=traffic, service_id=service_id)
-    rows = merge_parts(con, workspace_id, [metric.key], spans, traffic=traffic, as_known_at=as_known_at)
-    if group_by == "service" and service_id is None:
+    by_service = group_by == "service" and service_id is None
+    if as_known_at is None:
+        by = "service" if by_service else "none"
+        rows = measure(con, workspace_id, metric, spans, by=by, traffic=traffic, service_id=service_id)
+        return [row | {"service_id": row["group_key"]} for row in rows if row["group_key"]] if by_service else rows
+    rows = merge_hours(con, workspace_id, [metric.key], spans, traffic=traffic, as_known_at=as_known_at)
+    if by_service:
         return [row for row in rows if row["service_id"] is not None]
     return [row for row in rows if row["service_id"] == service_id]
 

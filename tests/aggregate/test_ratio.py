@@ -146,7 +146,7 @@ def stale(bench, *keys):
         for key in keys:
             for hour in (12, 13):
                 row = [bench.store.workspace_id, key, "v1", NOON.replace(hour=hour, minute=0)]
-                con.execute("INSERT INTO stale_periods VALUES (?, ?, ?, ?)", row)
+                con.execute("INSERT INTO stale_periods VALUES (?, ?, ?, ?, NULL)", row)
 
 
 def surface(bench, key, **fields):

@@ -1,24 +1,28 @@
--- What enters the periods: a row for each value with its state. Views, so that each reader takes only what it needs.
--- number, is_true and labels, or numerator and denominator, are set on values that are `ok` and on no others.
+-- reads: metric_values through source_values, plan, event_observed, ratio_observed; variables since, until, tick
+-- leaves: value_observed and entered, views: a row for each value with its state, so that each reader takes only what it
+--   needs. number, exact, is_true and labels, or numerator and denominator, are set on values that are `ok` and no others.
 
 CREATE OR REPLACE TEMP VIEW value_observed AS
 SELECT
     plan.plan_id,
     plan.reads,
-    plan.metric_type,
-    plan.needs_numbers,
-    v.entity_id,
+    v.entity_id AS conversation_id,
     v.observed_at,
     v.traffic,
     v.service_id,
+    v.group_key,
     v.status,
     v.confidence,
     CASE WHEN v.status = 'ok' THEN coalesce(v.value_number, v.value_boolean::DOUBLE) END AS number,
+    -- An integer that a double cannot hold has its digits beside it.
+    CASE WHEN v.status = 'ok' AND plan.family = 'distinct' AND plan.metric_type = 'numerical'
+        THEN v.value_text
+    END AS exact,
     CASE WHEN v.status = 'ok' THEN v.value_boolean END AS is_true,
     CASE WHEN v.status = 'ok' AND plan.metric_type = 'categorical' THEN
         coalesce(list_distinct(v.value_list), list_filter([v.value_text], lambda label: label IS NOT NULL))
     END AS labels
-FROM metric_values AS v
+FROM source_values AS v
 JOIN plan USING (metric_key, definition_version)
 WHERE v.workspace_id = getvariable('workspace_id')
     AND v.participant IS NULL
@@ -28,16 +32,13 @@ WHERE v.workspace_id = getvariable('workspace_id')
 CREATE OR REPLACE TEMP VIEW entered AS
 WITH observed AS (
     SELECT
-        plan_id, metric_type, needs_numbers,
-        observed_at, traffic, service_id, status, confidence, number, is_true, labels,
+        plan_id, conversation_id, observed_at, traffic, service_id, group_key, status, confidence, number, exact, is_true, labels,
         NULL::DOUBLE AS numerator,
         NULL::DOUBLE AS denominator
     FROM value_observed
     WHERE reads = 'values'
     UNION ALL BY NAME
-    SELECT
-        plan_id, plan.metric_type, plan.needs_numbers,
-        observed_at, traffic, service_id, status, number, is_true, labels
+    SELECT plan_id, conversation_id, observed_at, traffic, service_id, group_key, status, number, exact, is_true, labels
     FROM event_observed
     JOIN plan USING (plan_id)
     WHERE plan.reads = 'event_values'

@@ -29,17 +29,18 @@ compared AS (
             f.not_applicable_count, f.abstained_count, f.missing_count, f.out_of_range_count,
             f.unknown_category_count, f.wrong_type_count, f.parse_error_count, f.error_count, f.not_sampled_count,
             f.over_cap_count, f.over_budget_count, f.no_model_count, f.pending_count, f.interval_method, f.selection,
-            f.estimated, f.true_count
+            f.estimated, f.true_count, f.unit_count, f.interval_about
         ) IS NOT DISTINCT FROM row(
             h.metric_type, h.aggregation, h.period_end, h.value_text, h.unit, h.event_count, h.eligible_count,
             h.not_applicable_count, h.abstained_count, h.missing_count, h.out_of_range_count,
             h.unknown_category_count, h.wrong_type_count, h.parse_error_count, h.error_count, h.not_sampled_count,
             h.over_cap_count, h.over_budget_count, h.no_model_count, h.pending_count, h.interval_method, h.selection,
-            h.estimated, h.true_count
+            h.estimated, h.true_count, h.unit_count, h.interval_about
         )
         AND near(f.value, h.value, size)
         AND near(f.share, h.share, 0)
         AND near(f.coverage, h.coverage, 0)
+        AND near(f.uncovered_share, h.uncovered_share, 0)
         AND near(f.interval_low, h.interval_low, size)
         AND near(f.interval_high, h.interval_high, size)
         AND near(f.avg_confidence, h.avg_confidence, 0)
@@ -48,6 +49,10 @@ compared AS (
         AND near(
             f.value_sum_squares, h.value_sum_squares, size * sqrt(greatest(f.value_sum_squares, h.value_sum_squares))
         )
+        AND near(f.standard_error, h.standard_error, size)
+        AND near(f.bound_low, h.bound_low, size)
+        AND near(f.bound_high, h.bound_high, size)
+        -- The third and fourth powers only shape intervals, which are compared themselves.
         AND near(f.value_min, h.value_min, 0)
         AND near(f.value_max, h.value_max, 0)
         AND near(f.numerator, h.numerator, 0)
@@ -81,8 +86,10 @@ SELECT
     $workspace_id AS workspace_id,
     f.* EXCLUDE (period_id, class_id),
     $now AS computed_at,
-    coalesce(c.revision, 0) + 1 AS revision
+    coalesce(c.revision, 0) + 1 AS revision,
+    CASE WHEN c.revision IS NOT NULL THEN periods.reason END AS revision_reason
 FROM period_rows AS f
+JOIN periods USING (period_id)
 LEFT JOIN changes AS c
     ON f.period_id = c.period_id
     AND f.class_id = c.class_id

@@ -3,7 +3,7 @@
 
 -- A ratio changes with the metrics that it reads.
 INSERT INTO stale_periods BY NAME
-SELECT DISTINCT s.workspace_id, r.metric_key, r.definition_version, s.hour
+SELECT DISTINCT s.workspace_id, r.metric_key, r.definition_version, s.hour, s.reason
 FROM stale_periods AS s
 JOIN reads AS r ON s.metric_key = r.read_key AND s.definition_version = r.read_version
 WHERE s.workspace_id = $workspace_id;
@@ -50,7 +50,7 @@ WHERE workspace_id = $workspace_id
     AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], metric_key));
 
 INSERT INTO stale_periods BY NAME
-SELECT DISTINCT $workspace_id AS workspace_id, p.metric_key, p.definition_version, p.period_start AS hour
+SELECT DISTINCT $workspace_id AS workspace_id, p.metric_key, p.definition_version, p.period_start AS hour, 'zone' AS reason
 FROM metric_periods AS p
 JOIN foreign_periods AS f
     ON p.metric_key = f.metric_key
@@ -60,6 +60,9 @@ JOIN foreign_periods AS f
 WHERE p.workspace_id = $workspace_id AND p.granularity = 'hour' AND p.superseded_at IS NULL;
 
 CREATE OR REPLACE TEMP TABLE taken AS
-SELECT DISTINCT metric_key, definition_version, hour
+SELECT
+    metric_key, definition_version, hour,
+    string_agg(DISTINCT coalesce(reason, 'values'), ', ' ORDER BY coalesce(reason, 'values')) AS reason
 FROM stale_periods
-WHERE workspace_id = $workspace_id AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], metric_key));
+WHERE workspace_id = $workspace_id AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], metric_key))
+GROUP BY ALL;

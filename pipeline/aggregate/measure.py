@@ -1,0 +1,103 @@
+"""Aggregates of any spans, groups and filters, asked at query time: the same parts, merged by the same statements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import duckdb
+
+from pipeline.aggregate.calendar import Span, register_spans
+from pipeline.aggregate.enter import SQL, enter_values, finish
+from pipeline.aggregate.plan import Plans
+from pipeline.aggregate.queries import Row, Traffic, fetch_rows
+from pipeline.catalog.catalog import Catalog, Metric
+from pipeline.errors import UserError
+from pipeline.store import load_sql, run_script
+
+REST = "\x01rest"
+"""The group key of everything beyond the largest groups."""
+
+_DIMENSION = re.compile(r"none|service|channel|direction|tag|tag:[^\x00-\x1f]{1,128}|summary:[A-Za-z_]\w{0,63}(\.\w{1,64}){0,4}")
+
+
+def check_dimension(by: str) -> str:
+    """The name of a dimension, if there is one of that name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not _DIMENSION.fullmatch(by):
+        raise UserError(
+            f"Nothing can be grouped by {by!r}. Write none, service, channel, direction, category, tag, tag:KEY for the"
+            " part after the colon of tags such as plan:gold, or summary:FIELD for a field of the call's summary."
+        )
+    return by
+
+
+def measure(
+    con: duckdb.DuckDBPyConnection,
+    workspace_id: str,
+    metric: Metric,
+    spans: Sequence[Span],
+    *,
+    by: str = "none",
+    traffic: Traffic = "production",
+    service_id: str | None = None,
+    most_groups: int | None = None,
+    also: Iterable[str] = (),
+) -> list[Row]:
+    """Period rows of one metric, of whatever length and zone the spans are, by group.
+
+    The work is done on `con` in temporary tables, so a connection to the snapshot will do.
+
+    Args:
+        con: a connection to read from.
+        workspace_id: whose values.
+        metric: its version in force is measured, with the definition that the store holds of it.
+        spans: half-open; they may overlap, as rolling weeks do.
+        by: `none`, `service`, `channel`, `direction`, `tag` (a conversation is in the group of each of its tags),
+            `tag:KEY`, or `summary:FIELD`.
+        traffic: `all` gives rows for each class.
+        service_id: one service.
+        most_groups: the groups with most conversations; all others make up the group `REST`.
+        also: other aggregations of the same values.
+
+    Returns:
+        Rows with the columns of `metric_periods` but for their history, `granularity` being `span`, and `group_key`;
+        only spans and groups that hold a value or the reason for having none.
+
+    Raises:
+        UserError: nothing can be grouped by `by`.
+    """
+    run_script(con, load_sql(SQL, "macros"))
+    in_force = con.execute(load_sql(SQL, "version_in_force"), {"workspace_id": workspace_id, "key": metric.key}).fetchall()
+    plans = Plans(con, workspace_id, Catalog((metric,)))
+    plans.add_all([(metric.key, version) for (version,) in in_force])
+    if not plans.plans or not spans:
+        return []
+    asked = plans.metrics[-1]
+    for aggregation in also:
+        plans.add(asked, aggregation)
+    plans.register()
+    register_spans(con, "spans", spans)
+    run_script(con, load_sql(SQL, "scope_spans"))
+    kind, _, field = check_dimension(by).partition(":")
+    parameters = {
+        "workspace_id": workspace_id,
+        "traffic": traffic,
+        "service_id": service_id,
+        "kind": "tag_value" if by.startswith("tag:") else kind,
+        "field": "$." + ".".join(f'"{part}"' for part in field.split(".")) if kind == "summary" else field,
+        "most_groups": most_groups,
+        "since": min(start for start, _ in spans),
+        "until": max(end for _, end in spans),
+        "rest": REST,
+    }
+    run_script(con, load_sql(SQL, "grouped"), parameters)
+    enter_values(con, plans, spans, "grouped")
+    finish(con)
+    return [
+        row | {"service_id": service_id} for row in fetch_rows(con, load_sql(SQL, "span_rows"), {"workspace_id": workspace_id})
+    ]
