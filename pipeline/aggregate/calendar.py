@@ -48,6 +48,19 @@ def last_local_days(now: datetime, days: int, zone: ZoneInfo) -> list[Span]:
     return [local_day(today - timedelta(days=back), zone) for back in range(days - 1, -1, -1)]
 
 
+def local_hours(span: Span, zone: ZoneInfo) -> list[Span]:
+    """The hours of a zone that share an instant with a span, oldest first: in +05:30 they start at half past."""
+    start, end = (instant.astimezone(UTC) for instant in span)
+    first = start - (start - local_day_of(start, zone)[0]) % HOUR
+    return [(first + n * HOUR, first + (n + 1) * HOUR) for n in range(-((first - end) // HOUR))]
+
+
+def whole_hours(zone: ZoneInfo, *instants: datetime | None) -> bool:
+    """Whether the days of a zone start at full hours of UTC, around the instants that are given, or now."""
+    known = [instant for instant in instants if instant is not None] or [datetime.now(UTC)]
+    return all((local_day_of(instant, zone)[0] - _EPOCH) % HOUR == timedelta(0) for instant in known)
+
+
 def joined(spans: Iterable[Span]) -> list[Span]:
     """The same instants in as few spans as possible, oldest first."""
     result: list[Span] = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 import duckdb
 
@@ -14,12 +14,14 @@ from pipeline.aggregate.plan import Plans
 from pipeline.aggregate.queries import Row, Traffic, fetch_rows
 from pipeline.catalog.catalog import Catalog, Metric
 from pipeline.errors import UserError
-from pipeline.store import load_sql, run_script
+from pipeline.store import load_sql, run_script, text_list
 
 REST = "\x01rest"
 """The group key of everything beyond the largest groups."""
 
-_DIMENSION = re.compile(r"none|service|channel|direction|tag|tag:[^\x00-\x1f]{1,128}|summary:[A-Za-z_]\w{0,63}(\.\w{1,64}){0,4}")
+_DIMENSION = re.compile(
+    r"none|service|channel|direction|tag|tag:[^\x00-\x1f]{1,128}|summary:[A-Za-z_]\w{0,63}(\.\w{1,64}){0,4}"
+)
 
 
 def check_dimension(by: str) -> str:
@@ -72,9 +74,9 @@ def measure(
         UserError: nothing can be grouped by `by`.
     """
     run_script(con, load_sql(SQL, "macros"))
-    in_force = con.execute(load_sql(SQL, "version_in_force"), {"workspace_id": workspace_id, "key": metric.key}).fetchall()
+    in_force = con.execute(load_sql(SQL, "version_in_force"), {"workspace_id": workspace_id, "key": metric.key})
     plans = Plans(con, workspace_id, Catalog((metric,)))
-    plans.add_all([(metric.key, version) for (version,) in in_force])
+    plans.add_all([(metric.key, version) for (version,) in in_force.fetchall()])
     if not plans.plans or not spans:
         return []
     asked = plans.metrics[-1]
@@ -84,20 +86,42 @@ def measure(
     register_spans(con, "spans", spans)
     run_script(con, load_sql(SQL, "scope_spans"))
     kind, _, field = check_dimension(by).partition(":")
-    parameters = {
+    parameters: dict[str, object] = {
         "workspace_id": workspace_id,
         "traffic": traffic,
         "service_id": service_id,
         "kind": "tag_value" if by.startswith("tag:") else kind,
         "field": "$." + ".".join(f'"{part}"' for part in field.split(".")) if kind == "summary" else field,
-        "most_groups": most_groups,
         "since": min(start for start, _ in spans),
         "until": max(end for _, end in spans),
         "rest": REST,
     }
-    run_script(con, load_sql(SQL, "grouped"), parameters)
+    rows = _measured(con, plans, spans, parameters, None)
+    groups = _largest_first(rows)
+    if most_groups is not None and len(groups) > most_groups:
+        rows = _measured(con, plans, spans, parameters, groups[:most_groups])
+    return [row | {"service_id": service_id} for row in rows]
+
+
+def _measured(
+    con: duckdb.DuckDBPyConnection,
+    plans: Plans,
+    spans: Sequence[Span],
+    parameters: dict[str, object],
+    kept: list[str] | None,
+) -> list[Row]:
+    """The rows of all groups, or of those that are kept and the rest."""
+    keeping = {"keep_all": kept is None, "kept": text_list(kept or ())}
+    run_script(con, load_sql(SQL, "grouped"), parameters | keeping)
     enter_values(con, plans, spans, "grouped")
     finish(con)
-    return [
-        row | {"service_id": service_id} for row in fetch_rows(con, load_sql(SQL, "span_rows"), {"workspace_id": workspace_id})
-    ]
+    return fetch_rows(con, load_sql(SQL, "span_rows"), {"workspace_id": plans.workspace_id})
+
+
+def _largest_first(rows: Iterable[Row]) -> list[str]:
+    """The named groups, those with most conversations first."""
+    sizes: Counter[str] = Counter()
+    for row in rows:
+        if row["group_key"] is not None and row["category"] is None:
+            sizes[row["group_key"]] += row["eligible_count"]
+    return sorted(sizes, key=lambda group: (-sizes[group], group))

@@ -74,9 +74,7 @@ def merge_hours(
                 f"{plan.metric_key} is aggregated by {plan.aggregation}, which cannot be merged from hours: read its hour"
                 " or day rows."
             )
-    plans.plans = [
-        replace(plan, measurable=not plan.clustered and plan.family != "ratio") for plan in plans.plans
-    ]
+    plans.plans = [replace(plan, measurable=not plan.clustered and plan.family != "ratio") for plan in plans.plans]
     plans.register()
     run_script(con, load_sql(SQL, "stored_hours"))
     finish(con)

@@ -88,7 +88,7 @@ def history(
         key: the metric.
         version: a definition version; else the current one, or the one that was current at `as_known_at`.
         granularity: hour or day.
-        date_from: periods that end after this instant.
+        date_from: periods that start at this instant or later.
         date_to: periods that start before this instant.
         traffic: `all` gives a row for each class.
         service_id: one service; else the rows over all services.

@@ -13,6 +13,7 @@ from pipeline.aggregate import queries
 from pipeline.cli import instants
 from pipeline.cli.console import Json, emit, emit_json, emit_table, note
 from pipeline.errors import UnknownMetricError
+from pipeline.reports.series import periods_between
 from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
 from pipeline.workspace.catalogs import current_catalog
@@ -86,10 +87,11 @@ def get(
     rows = _read(
         settings,
         key,
-        lambda con: queries.history(
+        lambda con: periods_between(
             con,
             settings.workspace_id,
-            key,
+            current_catalog(settings).get(key),
+            settings.zone,
             granularity=grain.value,
             date_from=date_from,
             date_to=date_to,

@@ -62,11 +62,27 @@ def breakdown(
         if row["category"] is None:
             found.setdefault((row["traffic"], row["group_key"]), {})[row["aggregation"]] = row
     if by == "category":
-        groups = [row | {"group_key": row["category"]} for row in rows if row["category"] is not None]
-        groups = sorted(groups, key=lambda row: (-(row["value"] or 0), row["category"]))[:most_groups]
+        groups = _by_category([row for row in rows if row["category"] is not None], most_groups)
     else:
         groups = [each[metric.definition.aggregation] for each in found.values()]
     return [_described(row, found, spread and by != "category") for row in groups]
+
+
+def _by_category(rows: list[Row], most_groups: int) -> list[Row]:
+    """The most frequent categories of each traffic class, and one row for all others."""
+    groups = []
+    for traffic in sorted({row["traffic"] for row in rows}):
+        ranked = sorted(
+            (row for row in rows if row["traffic"] == traffic), key=lambda row: (-(row["value"] or 0), row["category"])
+        )
+        groups += [row | {"group_key": row["category"]} for row in ranked[:most_groups]]
+        if others := ranked[most_groups:]:
+            added = {name: sum(row[name] or 0 for row in others) for name in ("value", "share", "true_count")}
+            unknown = dict.fromkeys(
+                ("interval_low", "interval_high", "interval_about", "bound_low", "bound_high", "avg_confidence")
+            )
+            groups.append(others[0] | added | unknown | {"group_key": REST, "interval_method": "none"})
+    return groups
 
 
 def _described(row: Row, found: dict[tuple[str, str | None], dict[str, Row]], spread: bool) -> Row:

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
-from pipeline.aggregate.calendar import Span, last_local_days, local_day
+from pipeline.aggregate.calendar import Span, last_local_days, local_day, local_hours, whole_hours
 from pipeline.aggregate.measure import measure
 from pipeline.aggregate.merge import merge_hours
 from pipeline.aggregate.queries import Row, Traffic, fetch_rows, history
 from pipeline.catalog.catalog import Metric
 from pipeline.errors import UserError
 from pipeline.store import load_sql
-from pipeline.window import HOUR, floor_hour
+from pipeline.window import floor_hour
 
 Grain = Literal["hour", "day", "week", "month"]
 GroupBy = Literal["service", "category"]
@@ -37,11 +37,10 @@ def spans_until(now: datetime, days: int, grain: Grain, zone: ZoneInfo) -> list[
     if grain == "day":
         return last_days
     if grain == "hour":
-        start, end = floor_hour(last_days[0][0]), floor_hour(now) + HOUR
-        count = int((end - start) / HOUR)
-        if count > _MOST_SPANS:
-            raise UserError(f"{days} days have {count} hours; ask for at most {_MOST_SPANS // 24} days by hour.")
-        return [(start + n * HOUR, start + (n + 1) * HOUR) for n in range(count)]
+        hours = local_hours((last_days[0][0], now + timedelta.resolution), zone)
+        if len(hours) > _MOST_SPANS:
+            raise UserError(f"{days} days have {len(hours)} hours; ask for at most {_MOST_SPANS // 24} days by hour.")
+        return hours
     first = now.astimezone(zone).date() - timedelta(days=days - 1)
     today = now.astimezone(zone).date()
     start_day = first - timedelta(days=first.weekday()) if grain == "week" else first.replace(day=1)
@@ -105,6 +104,69 @@ def series(
             filled.append(row)
             before = row["value"]
     return sorted(filled, key=lambda row: row["period_start"])
+
+
+def periods_between(
+    con: duckdb.DuckDBPyConnection,
+    workspace_id: str,
+    metric: Metric,
+    zone: ZoneInfo,
+    *,
+    granularity: Literal["hour", "day"],
+    date_from: datetime | None = None,
+    date_to: datetime | None = None,
+    traffic: Traffic = "production",
+    service_id: str | None = None,
+    as_known_at: datetime | None = None,
+    categories: bool = False,
+    limit: int = 90,
+) -> list[Row]:
+    """The periods of one metric that start in a range, newest first; the hours of a day add up to the day.
+
+    The stored rows, but for the hours of a zone that is half an hour off: those are computed.
+
+    Args:
+        con: a connection to read from.
+        workspace_id: whose rows.
+        metric: the definition in force.
+        zone: the workspace's.
+        granularity: hour or day.
+        date_from: the first instant of the range.
+        date_to: the end of the range, not part of it.
+        traffic: `all` gives a row for each class.
+        service_id: one service; else the rows over all services.
+        as_known_at: the stored rows as they stood at this instant; hours are then those of UTC.
+        categories: also a row for each category.
+        limit: periods at most, the newest ones.
+
+    Raises:
+        UnknownMetricError: the store holds no definition with this key.
+    """
+    whole = granularity == "day" or as_known_at is not None or whole_hours(zone, date_from, date_to)
+    rows = history(
+        con,
+        workspace_id,
+        metric.key,
+        granularity=granularity,
+        date_from=date_from if whole or date_from is None else floor_hour(date_from),
+        date_to=date_to,
+        traffic=traffic,
+        service_id=service_id,
+        as_known_at=as_known_at,
+        categories=categories and whole,
+        limit=limit if whole else limit + 1,
+    )
+    if whole or not rows:
+        return rows
+    touched = {span for row in rows for span in local_hours((row["period_start"], row["period_end"]), zone)}
+    wanted = sorted(
+        (start, end)
+        for start, end in touched
+        if (date_from is None or start >= date_from) and (date_to is None or start < date_to)
+    )[-limit:]
+    computed = measure(con, workspace_id, metric, wanted, traffic=traffic, service_id=service_id)
+    kept = [row | {"granularity": "hour"} for row in computed if categories or row["category"] is None]
+    return sorted(kept, key=lambda row: row["period_start"], reverse=True)
 
 
 def has_run(con: duckdb.DuckDBPyConnection, workspace_id: str, key: str) -> bool:

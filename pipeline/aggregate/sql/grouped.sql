@@ -1,17 +1,16 @@
 -- reads: conversations
--- leaves: grouped (conversation_id, group_key): the groups that each conversation of the spans is in; kept_groups: the
---   largest of them, all others being the rest; variables traffic, service_id and by_service
+-- leaves: grouped (conversation_id, group_key): the groups that each conversation of the spans is in; kept_groups: those
+--   that are shown, all others being the rest; variables traffic, service_id and by_service
 SET VARIABLE traffic = $traffic;
 SET VARIABLE service_id = $service_id;
 SET VARIABLE by_service = $kind = 'service';
 SET VARIABLE rest = $rest;
-SET VARIABLE keep_all = $most_groups::BIGINT IS NULL;
+SET VARIABLE keep_all = $keep_all;
 
 CREATE OR REPLACE TEMP TABLE within AS
 SELECT
     conversation_id,
     CASE $kind
-        WHEN 'service' THEN [service_id]
         WHEN 'channel' THEN [channel]
         WHEN 'direction' THEN [direction]
         WHEN 'tag' THEN tags
@@ -26,7 +25,7 @@ SELECT
     END AS group_keys
 FROM conversations
 WHERE workspace_id = $workspace_id
-    AND $kind <> 'none'
+    AND $kind NOT IN ('none', 'service')
     AND ($traffic = 'all' OR traffic = $traffic)
     AND started_at < $until
     AND (ended_at IS NULL OR ended_at >= $since);
@@ -36,9 +35,4 @@ SELECT DISTINCT conversation_id, unnest(group_keys) AS group_key
 FROM within;
 
 CREATE OR REPLACE TEMP TABLE kept_groups AS
-SELECT group_key, true AS kept
-FROM grouped
-WHERE group_key IS NOT NULL
-GROUP BY group_key
-ORDER BY count(*) DESC, group_key
-LIMIT coalesce($most_groups::BIGINT, 9_223_372_036_854_775_807);
+SELECT unnest(from_json($kept::VARCHAR, '["VARCHAR"]')) AS group_key, true AS kept;

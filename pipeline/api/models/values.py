@@ -55,6 +55,19 @@ class _Row(BaseModel):
     interval: Interval | None = None
     selection: str | None = Field(default=None, description="all, or how those that were examined were chosen.")
     estimated: bool | None = Field(default=None, description="Extrapolated from the examined to all eligible.")
+    interval_about: Literal["process", "period"] | None = Field(
+        default=None,
+        description="Whether the interval is about what such a period gives (process), or about this very period of"
+        " which conversations were left out (period).",
+    )
+    bound_low: float | None = Field(default=None, description="The value if all that has none were least possible.")
+    bound_high: float | None = Field(default=None, description="The value if all that has none were greatest possible.")
+    uncovered_share: float | None = Field(
+        default=None, description="Share of the eligible in hours of which nothing was examined."
+    )
+    revision_reason: str | None = Field(
+        default=None, description="Why the row was revised, for example values or method."
+    )
     revision: int | None = Field(default=None, description="1 at first; one more each time the row changed.")
     superseded_at: AwareDatetime | None = Field(default=None, description="With `as_known_at`: when it changed later.")
     definition_version: str | None = None
@@ -136,7 +149,10 @@ class Percentiles(BaseModel):
 class BreakdownGroup(BaseModel):
     """One group: the aggregate as the metric defines it, and how its values are spread."""
 
-    group: str | None = Field(description="Null: conversations that have no service, channel or category.")
+    group: str | None = Field(
+        description="Null: conversations that have no service, channel or category; and the rest."
+    )
+    rest: bool = Field(default=False, description="Everything beyond the groups that are shown.")
     metric: MetricValue
     mean: float | None
     minimum: float | None

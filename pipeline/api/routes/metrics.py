@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Query, Request, Response
 
 from pipeline.aggregate import queries
+from pipeline.aggregate.calendar import Span
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import MetricListResponse, TrendResponse
@@ -17,8 +19,9 @@ from pipeline.api.routes.values import entity_rows
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import period_value
 from pipeline.catalog.catalog import Metric
-from pipeline.reports.series import Grain, GroupBy, add_distributions, has_run, series, spans_until
+from pipeline.reports.series import Grain, GroupBy, add_distributions, has_run, periods_between, series, spans_until
 from pipeline.settings import known_zone
+from pipeline.window import floor_hour
 
 router = workspace_router("metrics")
 
@@ -87,10 +90,11 @@ def get_metric(
         metric = visible_metric(service, caller, metric_key)
         rows: list[dict[str, object]] = []
         if filters.aggregates and has_run(con, caller.workspace_id, metric.key):
-            found = queries.history(
+            found = periods_between(
                 con,
                 caller.workspace_id,
-                metric.key,
+                metric,
+                service.settings.zone,
                 granularity=granularity or _own_grain(metric),
                 date_from=date_from,
                 date_to=date_to,
@@ -127,8 +131,8 @@ def get_trend(
 ) -> TrendResponse:
     """One metric over time, oldest first, a row for every period: one without data has value null and counts of zero.
 
-    `delta` is the change against the row before, `direction` what it means given the metric's goal. Longer periods are
-    merged from parts, never averaged from averages. With `scope=entity`, the values of single conversations.
+    `delta` is the change against the row before, `direction` what it means given the metric's goal. Periods that are not
+    stored are computed from values, never averaged from averages. With `scope=entity`, the values of single conversations.
     """
     settings = service.settings
     zone = settings.zone if timezone is None else _zone(timezone)
@@ -144,7 +148,7 @@ def get_trend(
                 metric,
                 spans,
                 grain=granularity,
-                stored=granularity == "hour" or (granularity == "day" and zone.key == settings.timezone),
+                stored=_is_stored(granularity, spans, zone.key == settings.timezone),
                 traffic=filters.source,
                 service_id=filters.service_id,
                 as_known_at=as_known_at,
@@ -160,6 +164,13 @@ def get_trend(
 
 def _own_grain(metric: Metric) -> Literal["hour", "day"]:
     return "hour" if metric.definition.period_granularity == "hourly" else "day"
+
+
+def _is_stored(grain: Grain, spans: Sequence[Span], own_zone: bool) -> bool:
+    """Whether there are rows of these spans: of UTC hours, and of the days of the workspace's zone."""
+    if grain == "hour":
+        return all(floor_hour(start) == start for start, _ in spans)
+    return grain == "day" and own_zone
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -18,7 +18,7 @@ from pipeline.api.routing import workspace_router
 from pipeline.api.rows import conversation_value, period_value, single_value
 from pipeline.api.service import Caller, Service
 from pipeline.catalog.catalog import Catalog
-from pipeline.reports.breakdown import By, from_values
+from pipeline.reports.breakdown import breakdown
 from pipeline.reports.values import single_values
 from pipeline.store import STATES
 from pipeline.window import HOUR, floor_hour
@@ -33,16 +33,27 @@ def get_breakdown(
     service: ServiceOf,
     request: Request,
     response: Response,
-    by: Annotated[By, Query(description="`none` gives one group: percentiles over everything.")] = "service",
+    by: Annotated[
+        str,
+        Query(
+            max_length=256,
+            description="`service`, `channel`, `direction`, `category`, `tag`, `tag:KEY` (the part after the colon of tags"
+            " such as plan:gold), `summary:FIELD` (a field of the call's summary), or `none`: percentiles over everything.",
+            examples=["service", "tag:plan", "summary:final_state"],
+        ),
+    ] = "service",
+    groups: Annotated[
+        int, Query(ge=1, le=500, description="The largest ones; the others are one group, the rest.")
+    ] = 50,
     source: Annotated[Traffic, Query()] = "production",
     service_id: Annotated[ShortId | None, Query()] = None,
     date_from: Annotated[Moment | None, Query(description="Default: 30 days before `date_to`.")] = None,
     date_to: Annotated[Moment | None, Query(description="Default: now.")] = None,
 ) -> BreakdownResponse:
-    """One metric by service, channel, direction or category, with mean, extremes and percentiles of each group.
+    """One metric by what conversations say of themselves, with mean, extremes and percentiles of each group.
 
-    Computed from the values of conversations, so any range is exact; at most 50 groups. A metric that counts events or
-    is a ratio of sums has no such values: 422, and its period rows say what can be said.
+    Any range is exact. The counts of all groups add up to the whole, but by `tag`, where a conversation is in the group of
+    each of its tags.
     """
     check_range(date_from, date_to)
     end = date_to or floor_hour(datetime.now(UTC)) + HOUR
@@ -52,11 +63,18 @@ def get_breakdown(
         raise InvalidError([(("query", "date_to"), "outside of what can be computed")]) from None
     with service.read(request, response, caller) as con:
         metric = visible_metric(service, caller, metric_key)
-        rows = from_values(
-            con, caller.workspace_id, metric, [(start, end)], by=by, traffic=source, service_id=service_id
+        rows = breakdown(
+            con,
+            caller.workspace_id,
+            metric,
+            (start, end),
+            by=by,
+            traffic=source,
+            service_id=service_id,
+            most_groups=groups,
         )
-    groups = [_group(row) for row in rows[:50]]
-    return BreakdownResponse.model_validate({"by": by, "date_from": start, "date_to": end, "groups": groups})
+    found = [_group(row) for row in rows]
+    return BreakdownResponse.model_validate({"by": by, "date_from": start, "date_to": end, "groups": found})
 
 
 @router.get("/metrics/{metric_key}/values", operation_id="list-single-values", responses=READ_ERRORS)
@@ -173,6 +191,7 @@ def _group(row: Row) -> dict[str, object]:
     named = None if quantiles is None else dict(zip(("p50", "p90", "p95", "p99"), quantiles, strict=True))
     return {
         "group": row["group_key"],
+        "rest": row["rest"],
         "metric": period_value(row),
         "mean": row["mean"],
         "minimum": row["value_min"],

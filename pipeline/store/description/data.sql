@@ -104,6 +104,7 @@ COMMENT ON COLUMN stale_periods.workspace_id IS 'UUID of the workspace that the 
 COMMENT ON COLUMN stale_periods.metric_key IS 'The metric''s key.';
 COMMENT ON COLUMN stale_periods.definition_version IS 'Version of the definition.';
 COMMENT ON COLUMN stale_periods.hour IS 'Start of the hour, UTC.';
+COMMENT ON COLUMN stale_periods.reason IS 'Why its rows may change, for example method; null: values were computed.';
 
 COMMENT ON TABLE metric_periods IS 'Aggregates by hour and day: one row for each metric, version, traffic, service (null: all of them), period and category (null: the summary). A row that changes is kept with superseded_at; read those without it.';
 COMMENT ON COLUMN metric_periods.workspace_id IS 'UUID of the workspace that the row belongs to.';
@@ -139,9 +140,18 @@ COMMENT ON COLUMN metric_periods.pending_count IS 'Not settled yet, or an input 
 COMMENT ON COLUMN metric_periods.coverage IS 'event_count / (eligible_count - not_applicable_count).';
 COMMENT ON COLUMN metric_periods.interval_low IS 'Lower end of the 95 % interval of the value, or of the share on a category row.';
 COMMENT ON COLUMN metric_periods.interval_high IS 'Upper end of the 95 % interval.';
-COMMENT ON COLUMN metric_periods.interval_method IS 'wilson, student, order_statistic or none.';
+COMMENT ON COLUMN metric_periods.interval_method IS 'hall (means, ratios, sums), clopper_pearson (shares, counts), order_statistic (percentiles), bonett (standard deviations) or none; see definitions/intervals.md.';
+COMMENT ON COLUMN metric_periods.interval_about IS 'process: what such a period gives. period: this very period, of which conversations were left out. Null without an interval.';
+COMMENT ON COLUMN metric_periods.standard_error IS 'Standard error of the value, or of the share on a category row; of metrics over events, with conversations as the units.';
+COMMENT ON COLUMN metric_periods.bound_low IS 'The value if all that has none were least possible; null where the possible range is not known.';
+COMMENT ON COLUMN metric_periods.bound_high IS 'The value if all that has none were greatest possible.';
+COMMENT ON COLUMN metric_periods.uncovered_share IS 'Share of the eligible in hours of which nothing was examined.';
+COMMENT ON COLUMN metric_periods.unit_count IS 'Conversations behind the ok values: what an interval rests on.';
+COMMENT ON COLUMN metric_periods.value_sum_cubes IS 'Sum of the third powers of the distances from the mean; for the shape of an interval.';
+COMMENT ON COLUMN metric_periods.value_sum_fourths IS 'Sum of the fourth powers of the distances from the mean; for the shape of an interval.';
+COMMENT ON COLUMN metric_periods.revision_reason IS 'Why the row was revised: values (late or computed anew), method (another release computes it), zone, erased; null on a first row.';
 COMMENT ON COLUMN metric_periods.selection IS 'How the examined conversations were chosen: all, recent, hash or stratified.';
-COMMENT ON COLUMN metric_periods.estimated IS 'Whether a total was scaled up from the examined to the eligible.';
+COMMENT ON COLUMN metric_periods.estimated IS 'Whether a total was scaled up, hour by hour, from the examined to the eligible.';
 COMMENT ON COLUMN metric_periods.avg_confidence IS 'Mean confidence of the ok values.';
 COMMENT ON COLUMN metric_periods.value_sum IS 'Sum of the values; a part that merges by adding.';
 COMMENT ON COLUMN metric_periods.value_sum_squares IS 'Sum of the squared distances from the mean; merges with the mean and n of both sides.';
