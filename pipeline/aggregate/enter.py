@@ -1,4 +1,4 @@
-"""Values and events -> what was counted in each hour of each period: the one way in which numbers enter an aggregate."""
+"""Values and events -> what was counted in each hour of each period: the one way into an aggregate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, spans: Sequence[S
         con: a connection with `periods` (see `scope_hours.sql`), whose macros are installed.
         plans: of the metrics, registered on the connection.
         spans: of the periods, in UTC.
-        source: the script that says which values there are and which group each is in: `all` or `grouped` (values, and events).
+        source: the scripts that say which values and events there are, and in which group each is: `all` or `grouped`.
     """
     parameters: dict[str, object] = {
         "workspace_id": plans.workspace_id,

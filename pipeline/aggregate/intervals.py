@@ -1,4 +1,4 @@
-"""The interval of every value of a period: the estimates that SQL leaves, handed to the statistics of their families."""
+"""The interval of every value: the estimates that SQL leaves, handed to the statistics of their families."""
 
 from __future__ import annotations
 

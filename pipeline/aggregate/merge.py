@@ -52,13 +52,13 @@ def merge_hours(
     for instant in {instant for span in spans for instant in span}:
         if floor_hour(instant) != instant:
             raise ExpressionError(
-                f"A period cannot start or end at {instant.isoformat()} as it was known earlier: hour rows are whole hours"
-                " of UTC. Ask for another zone, or read the day rows of the workspace's zone."
+                f"A period cannot start or end at {instant.isoformat()} as it was known earlier: hour rows are whole"
+                " hours of UTC. Ask for another zone, or read the day rows of the workspace's zone."
             )
     register_spans(con, "spans", spans)
     run_script(con, load_sql(SQL, "macros"))
     run_script(con, load_sql(SQL, "known_periods"))
-    parameters = {
+    parameters: dict[str, object] = {
         "workspace_id": workspace_id,
         "keys": list(keys),
         "version": version,
@@ -71,8 +71,8 @@ def merge_hours(
     for plan in plans.plans:
         if plan.needs_numbers and plan.metric_type != "categorical" and plan.asked:
             raise ExpressionError(
-                f"{plan.metric_key} is aggregated by {plan.aggregation}, which cannot be merged from hours: read its hour"
-                " or day rows."
+                f"{plan.metric_key} is aggregated by {plan.aggregation}, which cannot be merged from hours: read its"
+                " hour or day rows."
             )
     plans.plans = [replace(plan, measurable=not plan.clustered and plan.family != "ratio") for plan in plans.plans]
     plans.register()

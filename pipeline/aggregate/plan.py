@@ -186,7 +186,7 @@ class Plans:
             return known
         definition = metric.definition
         read = self._sides(metric) if aggregation == "ratio" else []
-        ids = [self._add(side, side.definition.aggregation, asked=False) for side in read] or [None, None]
+        ids = [self._add(side, side.definition.aggregation, asked=False) for side in read]
         self._ids[identity] = plan_id = len(self.plans)
         self.metrics.append(metric)
         family = family_of(aggregation, definition.metric_type)
@@ -215,8 +215,8 @@ class Plans:
                 ratio_lowest=0.0 if all((_possible_range(side.definition)[0] or -1) >= 0 for side in read) else None,
                 numerator_event=definition.ratio_numerator_event,
                 denominator_event=definition.ratio_denominator_event,
-                numerator_id=ids[0],
-                denominator_id=ids[1],
+                numerator_id=ids[0] if ids else None,
+                denominator_id=ids[1] if ids else None,
                 asked=asked,
             )
         )

@@ -25,8 +25,8 @@ def breakdown(
 ) -> list[Row]:
     """A row for each group of a span, those with most conversations first.
 
-    The counts of all groups add up to the whole, but by `tag` and by the categories of a metric with several labels, where
-    a conversation is in each of its groups.
+    The counts of all groups add up to the whole, but by `tag` and by the categories of a metric with several labels,
+    where a conversation is in each of its groups.
 
     Args:
         con: a connection to read from.
@@ -39,8 +39,8 @@ def breakdown(
         most_groups: what is beyond them is one row, the rest; of categories, the most frequent.
 
     Returns:
-        The columns of `metric_periods`, `group_key` (None: conversations that say nothing), `rest` (whether the row is all
-        beyond the groups that are shown), `mean`, and of numbers `quantiles` (50, 90, 95 and 99 %).
+        The columns of `metric_periods`, `group_key` (None: conversations that say nothing), `rest` (whether the row is
+        all beyond the groups that are shown), `mean`, and of numbers `quantiles` (50, 90, 95 and 99 %).
 
     Raises:
         UserError: nothing can be grouped by `by`.

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.aggregate.calendar import local_day
-from pipeline.aggregate.merge import merge_parts
+from pipeline.aggregate.merge import merge_hours
 from pipeline.errors import ExpressionError
 
 SATURDAY = datetime(2026, 3, 28, tzinfo=UTC)  # the clocks of Berlin change on Sunday
@@ -56,7 +56,7 @@ def test_hours_merge_into_exactly_the_day_rows(bench, drawn):
         con.execute("DELETE FROM metric_definitions")
     bench.define(*metrics, ratio)
     with bench.publish() as con:
-        merged = merge_parts(con, bench.store.workspace_id, [metric.key for metric in (*metrics, ratio)], DAYS)
+        merged = merge_hours(con, bench.store.workspace_id, [metric.key for metric in (*metrics, ratio)], DAYS)
 
     days = bench.periods("granularity = 'day'")
     size = max(abs(x) for _, _, _, x, _ in drawn)
@@ -86,7 +86,7 @@ def test_spans_may_overlap_as_rolling_windows_do(bench):
     bench.aggregate(metric)
     spans = [(NOON + timedelta(hours=n), NOON + timedelta(hours=n + 2)) for n in range(3)]
     with bench.publish() as con:
-        merged = merge_parts(con, bench.store.workspace_id, ["m"], spans)
+        merged = merge_hours(con, bench.store.workspace_id, ["m"], spans)
     assert [(row["period_start"], row["value"]) for row in merged] == [
         (span[0], value) for span, value in zip(spans, (11.0, 110.0, 1100.0), strict=True)
     ]
@@ -101,8 +101,8 @@ def test_merging_as_known_at_an_instant_reads_the_rows_of_then(bench):
     bench.aggregate(metric, now=NOON + timedelta(days=2))
     span = (NOON, NOON + timedelta(hours=6))
     with bench.publish() as con:
-        (then,) = merge_parts(con, bench.store.workspace_id, ["m"], [span], as_known_at=NOON + timedelta(days=1))
-        (now,) = merge_parts(con, bench.store.workspace_id, ["m"], [span])
+        (then,) = merge_hours(con, bench.store.workspace_id, ["m"], [span], as_known_at=NOON + timedelta(days=1))
+        (now,) = merge_hours(con, bench.store.workspace_id, ["m"], [span])
     assert (then["value"], now["value"]) == (1.0, 3.0)
 
 
@@ -113,11 +113,11 @@ def test_what_parts_do_not_determine_is_refused(bench, aggregation):
     bench.put([bench.value(1.0, at=NOON)])
     bench.aggregate(metric)
     with bench.publish() as con, pytest.raises(ExpressionError, match=f"m is aggregated by {aggregation}"):
-        merge_parts(con, bench.store.workspace_id, ["m"], [(NOON, NOON + timedelta(hours=2))])
+        merge_hours(con, bench.store.workspace_id, ["m"], [(NOON, NOON + timedelta(hours=2))])
 
 
 def test_a_span_that_cuts_an_hour_is_refused(bench):
     bench.put([])
     start, end = local_day(date(2026, 3, 10), ZoneInfo("Asia/Kolkata"))
     with bench.publish() as con, pytest.raises(ExpressionError, match="whole hours of UTC"):
-        merge_parts(con, bench.store.workspace_id, ["m"], [(start, end)])
+        merge_hours(con, bench.store.workspace_id, ["m"], [(start, end)])

@@ -37,8 +37,8 @@ def get_breakdown(
         str,
         Query(
             max_length=256,
-            description="`service`, `channel`, `direction`, `category`, `tag`, `tag:KEY` (the part after the colon of tags"
-            " such as plan:gold), `summary:FIELD` (a field of the call's summary), or `none`: percentiles over everything.",
+            description="`service`, `channel`, `direction`, `category`, `tag`, `tag:KEY` (the part after the colon of"
+            " tags such as plan:gold), `summary:FIELD` (a field of the call's summary), or `none`: over everything.",
             examples=["service", "tag:plan", "summary:final_state"],
         ),
     ] = "service",
@@ -52,8 +52,8 @@ def get_breakdown(
 ) -> BreakdownResponse:
     """One metric by what conversations say of themselves, with mean, extremes and percentiles of each group.
 
-    Any range is exact. The counts of all groups add up to the whole, but by `tag`, where a conversation is in the group of
-    each of its tags.
+    Any range is exact. The counts of all groups add up to the whole, but by `tag`, where a conversation is in the
+    group of each of its tags.
     """
     check_range(date_from, date_to)
     end = date_to or floor_hour(datetime.now(UTC)) + HOUR
