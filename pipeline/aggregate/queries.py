@@ -162,10 +162,10 @@ def trend(
     )
 
 
-def hour_values(
+def hour_rows(
     con: duckdb.DuckDBPyConnection, workspace_id: str, keys: Sequence[str], span: Span
-) -> dict[tuple[str, datetime], float | None]:
-    """The production values of all hours in a span of time, over all services, by metric and start of the hour.
+) -> dict[tuple[str, datetime], Row]:
+    """The production rows of all hours in a span of time, over all services, by metric and start of the hour.
 
     Args:
         con: a connection to read from.
@@ -175,8 +175,8 @@ def hour_values(
     """
     run_script(con, load_sql(SQL, "known_periods"))
     parameters = {"workspace_id": workspace_id, "keys": list(keys), "start": span[0], "end": span[1]}
-    rows = con.execute(load_sql(SQL, "hour_values"), parameters).fetchall()
-    return {(key, hour.astimezone(UTC)): value for key, hour, value in rows}
+    rows = fetch_rows(con, load_sql(SQL, "hour_rows"), parameters)
+    return {(row["metric_key"], row["period_start"].astimezone(UTC)): row for row in rows}
 
 
 def _check_known(con: duckdb.DuckDBPyConnection, workspace_id: str, key: str) -> None:

@@ -141,8 +141,11 @@ def trend(
 
 
 _UNLIMITED = 1_000_000
-_COLUMNS = ("period", "traffic", "value", "unit", "n", "eligible", "coverage", "interval", "revision")
-_SPARE = ("traffic", "revision", "eligible", "unit", "interval")
+_COLUMNS = (
+    *("period", "traffic", "value", "unit", "n", "eligible", "coverage", "interval", "bounds", "examined", "revision"),
+)
+_SPARE = ("traffic", "revision", "eligible", "unit", "bounds", "examined", "interval")
+_WELL_COVERED = 0.9
 
 
 def _read(
@@ -169,8 +172,18 @@ def _cells(row: dict[str, Any]) -> Sequence[Any]:
         row["eligible_count"],
         None if row["coverage"] is None else f"{row['coverage']:.1%}",
         None if low is None else f"{low:.4g} to {high:.4g}",
+        _bounds(row),
+        f"{row['selection']}, estimated" if row["estimated"] else row["selection"],
         row["revision"],
     )
+
+
+def _bounds(row: dict[str, Any]) -> str | None:
+    """Where the value could lie whatever the conversations without one hold; shown where they are more than a few."""
+    low, high, coverage = row["bound_low"], row["bound_high"], row["coverage"]
+    if coverage is None or coverage >= _WELL_COVERED or (low is None and high is None):
+        return None
+    return f"{'?' if low is None else f'{low:.4g}'} to {'?' if high is None else f'{high:.4g}'}"
 
 
 def _period(row: dict[str, Any]) -> str:

@@ -8,23 +8,28 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 
 from pipeline.aggregate import AggregateReport
+from pipeline.aggregate.queries import Row
 from pipeline.extract import MetricOutcome
 
 
-def hour_metadata(outcome: MetricOutcome, value: float | None) -> dict[str, dg.MetadataValue]:
-    """Numbers of one metric in one hour: what the window held, and the value published for the hour itself."""
-    ok = outcome.states.get("ok", 0)
-    applicable = outcome.eligible - outcome.states.get("not_applicable", 0)
+def hour_metadata(outcome: MetricOutcome, row: Row | None) -> dict[str, dg.MetadataValue]:
+    """Numbers of one metric in one hour: the period row of the hour, and what the window of the run held.
+
+    What stands beside the value belongs to it; what the window held, which is as a rule a day, is named so.
+    """
+    floats = ("value", "coverage", "interval_low", "interval_high")
+    hour = row or {}
     return {
-        **({"value": dg.MetadataValue.float(value)} if value is not None else {}),
-        "eligible": dg.MetadataValue.int(outcome.eligible),
-        "ok": dg.MetadataValue.int(ok),
-        **({"coverage": dg.MetadataValue.float(ok / applicable)} if applicable else {}),
+        **{name: dg.MetadataValue.float(hour[name]) for name in floats if hour.get(name) is not None},
+        "n": dg.MetadataValue.int(hour.get("event_count", 0)),
+        "eligible": dg.MetadataValue.int(hour.get("eligible_count", 0)),
+        "window_eligible": dg.MetadataValue.int(outcome.eligible),
+        "window_ok": dg.MetadataValue.int(outcome.states.get("ok", 0)),
         "reused": dg.MetadataValue.int(outcome.reused),
         "calls": dg.MetadataValue.int(outcome.calls),
         "cost_usd": dg.MetadataValue.float(outcome.cost_usd),
         "seconds": dg.MetadataValue.float(round(outcome.seconds, 3)),
-        "states": states_table(outcome.states),
+        "window_states": states_table(outcome.states),
     }
 
 

@@ -15,7 +15,7 @@ from dagster._core.execution.context.metadata_logging import OutputMetadataAccum
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from pipeline.aggregate import aggregate
-from pipeline.aggregate.queries import hour_values
+from pipeline.aggregate.queries import Row, hour_rows
 from pipeline.catalog.catalog import Catalog, Metric
 from pipeline.extract import ExtractReport, MetricOutcome, extract, warn_without_model
 from pipeline.orchestration.conversations import CONVERSATIONS, EVENTS
@@ -98,10 +98,10 @@ def build_metrics(settings: Settings, catalog: Catalog, hours: dg.HourlyPartitio
             chosen = [metric for metric in active if metric.key in outcomes]
             ends = [window.end for window in windows_of(context, settings)]
             fresh = hour_freshness(con, store.workspace_id, chosen, ends, datetime.now(UTC))
-            values = hour_values(con, store.workspace_id, selected, (min(ends) - HOUR, max(ends)))
+            rows = hour_rows(con, store.workspace_id, selected, (min(ends) - HOUR, max(ends)))
         for key in selected:
             checked = freshness_result(metric_asset(key), {window: fresh[key, window.end] for window in outcomes[key]})
-            yield from _results(context, key, outcomes[key], values, failed.get(key), checked)
+            yield from _results(context, key, outcomes[key], rows, failed.get(key), checked)
         if PERIODS in context.selected_asset_keys:
             yield dg.MaterializeResult(asset_key=PERIODS, metadata=period_metadata(aggregated))
         if SNAPSHOT in context.selected_asset_keys:
@@ -171,7 +171,7 @@ def _results(
     context: dg.AssetExecutionContext,
     key: str,
     hours: dict[Window, MetricOutcome],
-    values: Mapping[tuple[str, datetime], float | None],
+    rows: Mapping[tuple[str, datetime], Row],
     failure: str | None,
     freshness: dg.AssetCheckResult,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
@@ -191,7 +191,7 @@ def _results(
         return
     for window, outcome in hours.items():
         context.add_asset_metadata(
-            hour_metadata(outcome, values.get((key, window.hour))), asset_key=asset, partition_key=partition_key(window)
+            hour_metadata(outcome, rows.get((key, window.hour))), asset_key=asset, partition_key=partition_key(window)
         )
     yield dg.MaterializeResult(asset_key=asset, check_results=[check, freshness])
     # Dagster copies all metadata that was ever added with each addition, and what is yielded is not needed again.

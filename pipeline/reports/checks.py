@@ -191,7 +191,19 @@ def _count(
     parameters = {"workspace_id": workspace_id, "date_from": scope.date_from, "date_to": scope.date_to}
     rows = fetch_rows(con, load_sql(SQL, "check_conversations"), parameters)
     con.unregister("asked")
-    return {row["name"]: row for row in rows}
+    return {row["name"]: row | _interval(row) for row in rows}
+
+
+def _interval(row: Row) -> Row:
+    """The interval of a pass rate, that of any other share."""
+    if not row["event_count"]:
+        return {"interval_low": None, "interval_high": None}
+    import numpy as np  # a check of nothing starts without it
+
+    from pipeline.aggregate.statistics.rates import rate_interval
+
+    low, high = rate_interval(np.array([row["pass_rate"]]), np.array([float(row["event_count"])]))
+    return {"interval_low": float(low[0]), "interval_high": float(high[0])}
 
 
 def _asked(check: Check, metric: Metric, scope: Scope, now: datetime) -> dict[str, Any]:

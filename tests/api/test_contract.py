@@ -34,7 +34,7 @@ def test_latest_has_the_newest_row_of_a_metric_over_all_services(viewer: httpx2.
         None,
     )
     assert row["period_end"] == NOW.isoformat().replace("+00:00", "Z")
-    assert row["interval"] == {"low": 1.0, "high": 9.0, "method": "student"}
+    assert row["interval"] == {"low": 1.0, "high": 9.0, "method": "hall"}
     assert (row["event_count"], row["eligible_count"], row["coverage"], row["revision"]) == (8, 10, 0.8, 1)
     assert sum(row["states"].values()) == row["eligible_count"]
 

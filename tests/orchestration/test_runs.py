@@ -104,10 +104,12 @@ def test_every_partition_has_its_own_numbers_and_nothing_anyone_said(project: Se
     by_partition = {event.partition: event.materialization.metadata for event in events}
     assert sorted(by_partition) == ["2026-03-12-12:00", "2026-03-12-13:00", LAST]
     for metadata in by_partition.values():
-        states = {record.data["state"]: record.data["conversations"] for record in metadata["states"].records}
-        assert metadata["eligible"].value == sum(states.values())
-        assert metadata["ok"].value == states["ok"]
-    assert len({metadata["eligible"].value for metadata in by_partition.values()}) > 1
+        states = {record.data["state"]: record.data["conversations"] for record in metadata["window_states"].records}
+        assert metadata["window_eligible"].value == sum(states.values())
+        assert metadata["window_ok"].value == states["ok"]
+        # What stands beside a value belongs to it: the hour's own counts, not those of the window.
+        assert metadata["n"].value <= metadata["eligible"].value <= metadata["window_eligible"].value
+    assert len({metadata["window_eligible"].value for metadata in by_partition.values()}) > 1
     assert any("value" in metadata for metadata in by_partition.values())
     with Store(project).read() as con:
         spoken = [t for (t,) in con.execute("SELECT unnest(turns).text FROM conversations LIMIT 200").fetchall() if t]

@@ -106,7 +106,7 @@ def period(key: str, version: str, start: datetime, value: float | None, **chang
         "coverage": 0.8,
         "interval_low": 1.0,
         "interval_high": 9.0,
-        "interval_method": "student",
+        "interval_method": "hall",
         "selection": "all",
         "estimated": False,
         "avg_confidence": 1.0,

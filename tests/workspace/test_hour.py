@@ -62,7 +62,7 @@ def test_what_is_sent_and_defined_is_a_number_after_the_next_run(tmp_path: Path)
         (row,) = [row for row in client.latest() if row.metric_key == "booked"]
         assert (row.metric_type, row.value, row.event_count, row.eligible_count) == ("numerical", 0.75, 4, 4)
         assert row.interval is not None
-        assert row.interval.method == "wilson"
+        assert row.interval.method == "clopper_pearson"
         found = client.conversations({"metric": "booked", "op": "eq", "value": False})
         assert [each["conversation_id"] for each in found] == ["call-0"]
         assert client.conversation("call-1")["metrics"]["booked"] is True

@@ -19,7 +19,7 @@ class Interval(BaseModel):
 
     low: float
     high: float
-    method: Literal["wilson", "student", "order_statistic"]
+    method: Literal["hall", "clopper_pearson", "order_statistic", "bonett"]
 
 
 class CategoryShare(BaseModel):
@@ -115,7 +115,7 @@ _EXAMPLE: JsonDict = {
     "eligible_count": 500,
     "coverage": 0.86,
     "states": {"ok": 412, "not_applicable": 21, "abstained": 60, "error": 7},
-    "interval": {"low": 7.2, "high": 7.6, "method": "student"},
+    "interval": {"low": 7.2, "high": 7.6, "method": "hall"},
     "unit": "score",
     "computed_at": "2026-04-28T21:11:42.847442Z",
     "revision": 2,

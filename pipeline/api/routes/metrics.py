@@ -132,7 +132,8 @@ def get_trend(
     """One metric over time, oldest first, a row for every period: one without data has value null and counts of zero.
 
     `delta` is the change against the row before, `direction` what it means given the metric's goal. Periods that
-    are not stored are computed from values, never averaged from averages. With `scope=entity`, the values of single conversations.
+    are not stored are computed from values, never averaged from averages. With `scope=entity`, the values of single
+    conversations.
     """
     settings = service.settings
     zone = settings.zone if timezone is None else _zone(timezone)

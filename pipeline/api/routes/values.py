@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 import duckdb
+from fastapi import HTTPException, Query, Request, Response
 from fastapi import Path as InPath
-from fastapi import Query, Request, Response
 
 from pipeline.aggregate.queries import Row, Traffic
 from pipeline.api.auth import ServiceOf, Viewer
@@ -56,6 +56,8 @@ def get_breakdown(
     group of each of its tags.
     """
     check_range(date_from, date_to)
+    if by.startswith("summary:") and not caller.transcripts:  # a field may hold what was said
+        raise HTTPException(403, "The key may not read transcripts, so it cannot group by a field of the summary.")
     end = date_to or floor_hour(datetime.now(UTC)) + HOUR
     try:
         start = date_from or end - timedelta(days=30)

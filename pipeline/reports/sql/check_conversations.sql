@@ -54,7 +54,5 @@ counted AS (
 SELECT
     *,
     passed_count / nullif(event_count, 0) AS pass_rate,
-    wilson_low(passed_count / nullif(event_count, 0), event_count) AS interval_low,
-    wilson_high(passed_count / nullif(event_count, 0), event_count) AS interval_high,
     event_count / nullif(eligible_count - not_applicable_count, 0) AS coverage
 FROM counted;

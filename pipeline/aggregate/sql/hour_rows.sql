@@ -1,5 +1,6 @@
--- The values of production's hours, over all services.
-SELECT metric_key, period_start, value
+-- reads: known_periods
+-- leaves: the rows of production's hours, over all services
+SELECT *
 FROM known_periods($workspace_id, NULL, TIMESTAMPTZ 'infinity')
 WHERE list_contains($keys::VARCHAR[], metric_key)
     AND granularity = 'hour'
