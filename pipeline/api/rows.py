@@ -35,7 +35,12 @@ _PERIOD = (
     "revision_reason",
     "superseded_at",
     "definition_version",
+    "complete",
     "delta",
+    "delta_low",
+    "delta_high",
+    "p_value",
+    "stands_out",
     "direction",
 )
 

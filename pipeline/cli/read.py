@@ -13,6 +13,7 @@ from pipeline.aggregate import queries
 from pipeline.cli import instants
 from pipeline.cli.console import Json, emit, emit_json, emit_table, note
 from pipeline.errors import UnknownMetricError
+from pipeline.reports.changes import add_changes, rows_before
 from pipeline.reports.series import periods_between
 from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
@@ -53,7 +54,8 @@ def list_metrics(
     as_json: Json = False,
 ) -> None:
     """The newest number of every metric."""
-    store = Store(load_settings())
+    settings = load_settings()
+    store = Store(settings)
     with store.read() as con:
         rows = queries.latest(
             con,
@@ -63,10 +65,16 @@ def list_metrics(
             service_id=service,
             limit=_UNLIMITED,
         )
+        goals = {metric.key: metric.definition.goal for metric in current_catalog(settings).metrics}
+        add_changes(list(zip(rows, rows_before(con, store.workspace_id, rows), strict=True)), goals)
     if as_json:
         emit_json(rows)
-    else:
-        emit_table(["metric", *_COLUMNS], [(row["metric_key"], *_cells(row)) for row in rows], spare=_SPARE)
+        return
+    emit_table(
+        ["metric", *_COLUMNS, "change"],
+        [(row["metric_key"], *_cells(row), _change(row)) for row in rows],
+        spare=_SPARE,
+    )
 
 
 def get(
@@ -176,6 +184,13 @@ def _cells(row: dict[str, Any]) -> Sequence[Any]:
         f"{row['selection']}, estimated" if row["estimated"] else row["selection"],
         row["revision"],
     )
+
+
+def _change(row: dict[str, Any]) -> str | None:
+    """What stands out against the period before, or that the period is not over."""
+    if row["stands_out"]:
+        return f"{row['delta']:+.4g}" + {"good": " better", "bad": " worse"}.get(row["direction"], "")
+    return None if row["complete"] else "not over"
 
 
 def _bounds(row: dict[str, Any]) -> str | None:

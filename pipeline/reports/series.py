@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -16,6 +16,7 @@ from pipeline.aggregate.merge import merge_hours
 from pipeline.aggregate.queries import Row, Traffic, fetch_rows, history
 from pipeline.catalog.catalog import Metric
 from pipeline.errors import UserError
+from pipeline.reports.changes import add_changes
 from pipeline.store import load_sql
 from pipeline.window import floor_hour
 
@@ -24,7 +25,6 @@ GroupBy = Literal["service", "category"]
 
 SQL = "pipeline.reports.sql"
 _MOST_SPANS = 800
-_GOAL = {"higher": 1, "lower": -1, "neutral": 0}
 
 
 def spans_until(now: datetime, days: int, grain: Grain, zone: ZoneInfo) -> list[Span]:
@@ -64,6 +64,7 @@ def series(
     service_id: str | None = None,
     as_known_at: datetime | None = None,
     group_by: GroupBy | None = None,
+    now: datetime | None = None,
 ) -> list[Row]:
     """A row for every span, oldest first; one without data has no value and counts of zero.
 
@@ -78,9 +79,10 @@ def series(
         service_id: one service; else all of them together.
         as_known_at: the numbers as they stood at this instant.
         group_by: a row for each service, or for each category, of every span.
+        now: the instant that says which periods are over.
 
     Returns:
-        The columns of `metric_periods`, `delta` and `direction` against the span before, and `distribution`, the
+        The columns of `metric_periods`, what `add_changes` says against the span before, and `distribution`, the
         category rows of a categorical metric.
 
     Raises:
@@ -95,14 +97,16 @@ def series(
     found = {(row["period_start"], row["traffic"], row["service_id"], row["category"]): row for row in rows}
     categories = _by_period(row for row in rows if row["category"] is not None)
     filled = []
+    pairs: list[tuple[Row, Row | None]] = []
     for group in groups:
-        before: float | None = None
+        before: Row | None = None
         for start, end in spans:
             row = dict(found.get((start, *group)) or _empty(metric, grain, (start, end), group))
             row["distribution"] = categories.get((start, group[0], group[1]))
-            row |= change(row["value"], before, metric.definition.goal)
+            pairs.append((row, before))
             filled.append(row)
-            before = row["value"]
+            before = row
+    add_changes(pairs, {metric.key: metric.definition.goal}, now)
     return sorted(filled, key=lambda row: row["period_start"])
 
 
@@ -173,14 +177,6 @@ def has_run(con: duckdb.DuckDBPyConnection, workspace_id: str, key: str) -> bool
     """Whether a published run has used the metric; one that was defined a minute ago has no rows yet."""
     query = "SELECT count(*) FROM metric_definitions WHERE workspace_id = ? AND key = ?"
     return bool(con.execute(query, [workspace_id, key]).fetchall()[0][0])
-
-
-def change(value: float | None, before: float | None, goal: str) -> dict[str, Any]:
-    """`delta` against the value before, and whether that is `good`, `bad` or `neutral` for the metric's goal."""
-    if value is None or before is None:
-        return {"delta": None, "direction": None}
-    sign = (value > before) - (value < before)
-    return {"delta": value - before, "direction": {1: "good", 0: "neutral", -1: "bad"}[sign * _GOAL[goal]]}
 
 
 def add_distributions(

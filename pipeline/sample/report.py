@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
+from pipeline.aggregate.queries import Row, fetch_rows
+from pipeline.catalog.aggregations import AGGREGATIONS
+from pipeline.reports.changes import add_changes
 from pipeline.store import STATES, load_sql
 
 HEADLINES = (
@@ -27,7 +30,6 @@ HEADLINES = (
     "surface_completion_ratio",
 )
 SHOWN = 12
-TOTALS = ("count", "sum")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Headline:
         judged: a model was asked, in the demo the sample judge.
         change: less the day before; None when there is none, or for a total when that day is not whole.
         verdict: better or worse by the metric's goal; None without a change or a goal.
-        clear: the two intervals do not overlap; None when there are not two.
+        clear: the change stands out among all headlines; None when one cannot tell.
     """
 
     key: str
@@ -159,7 +161,9 @@ def demo_summary(con: duckdb.DuckDBPyConnection, workspace_id: str, *, since: da
     scope: dict[str, object] = {"workspace_id": workspace_id}
     until, day, previous_is_whole = _rows(con, "horizon", scope)[0]
     end = until or datetime.now(UTC)
-    headlines = [_headline(row, previous_is_whole) for row in _rows(con, "headlines", {**scope, "day": day})]
+    headlines = _headlines(
+        fetch_rows(con, load_sql("pipeline.sample.sql", "headlines"), {**scope, "day": day}), previous_is_whole
+    )
     restated = [Restated(*row) for row in _rows(con, "restated", {**scope, "since": since, "until": end})]
     states = _states(_rows(con, "states", scope)[0])
     return DemoSummary(
@@ -178,31 +182,46 @@ def _rows(con: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, objec
     return con.execute(load_sql("pipeline.sample.sql", name), parameters).fetchall()
 
 
-def _headline(row: tuple[Any, ...], previous_is_whole: bool) -> Headline:
-    *shown, aggregation, previous, previous_low, previous_high = row
-    key, name, goal, unit, value, value_text, n, eligible, coverage, low, high, method, judged = shown
-    comparable = None not in (value, previous) and (previous_is_whole or aggregation not in TOTALS)
-    change = value - previous if comparable else None
-    better = None if not change or goal == "neutral" else (change > 0) == (goal == "higher")
-    bounds = (low, high, previous_low, previous_high)
-    return Headline(
-        key=key,
-        name=name,
-        goal=goal,
-        unit=unit,
-        value=value,
-        value_text=value_text,
-        event_count=n,
-        eligible_count=eligible,
-        coverage=coverage,
-        interval_low=low,
-        interval_high=high,
-        interval_method=method,
-        judged=judged,
-        change=change,
-        verdict=None if better is None else "better" if better else "worse",
-        clear=None if change is None or None in bounds else low > previous_high or high < previous_low,
-    )
+def _headlines(rows: list[Row], previous_is_whole: bool) -> list[Headline]:
+    """The rows of the day, each compared with the day before as every list compares them."""
+    pairs = [
+        (row, _previous(row) if previous_is_whole or not AGGREGATIONS[row["aggregation"]].total else None)
+        for row in rows
+    ]
+    add_changes(pairs, {row["metric_key"]: row["goal"] for row in rows}, datetime.max.replace(tzinfo=UTC))
+    return [
+        Headline(
+            key=row["metric_key"],
+            **{name: row[name] for name in _SHOWN},
+            change=row["delta"],
+            verdict=_verdict(row["delta"], row["goal"]),
+            clear=row["stands_out"],
+        )
+        for row in rows
+    ]
+
+
+_SHOWN = (
+    *("name", "goal", "unit", "value", "value_text", "event_count", "eligible_count", "coverage"),
+    *("interval_low", "interval_high", "interval_method", "judged"),
+)
+
+
+def _previous(row: Row) -> Row:
+    return {
+        "value": row["previous_value"],
+        "interval_low": row["previous_low"],
+        "interval_high": row["previous_high"],
+        "interval_method": row["previous_method"],
+        "unit_count": row["previous_unit_count"],
+        "period_end": row["previous_end"] or row["period_end"],
+    }
+
+
+def _verdict(change: float | None, goal: str) -> Literal["better", "worse"] | None:
+    if not change or goal == "neutral":
+        return None
+    return "better" if (change > 0) == (goal == "higher") else "worse"
 
 
 def _rank(key: str) -> int:

@@ -71,9 +71,19 @@ class _Row(BaseModel):
     revision: int | None = Field(default=None, description="1 at first; one more each time the row changed.")
     superseded_at: AwareDatetime | None = Field(default=None, description="With `as_known_at`: when it changed later.")
     definition_version: str | None = None
-    delta: float | None = Field(default=None, description="Change against the previous period.")
+    delta: float | None = Field(
+        default=None, description="Change against the previous period; null for a total while one is not over."
+    )
+    complete: bool | None = Field(default=None, description="Whether the period is over; with trends and lists.")
+    delta_low: float | None = Field(default=None, description="Lower end of the 95 % interval of the change.")
+    delta_high: float | None = Field(default=None, description="Upper end of the 95 % interval of the change.")
+    p_value: float | None = Field(default=None, description="Of no change.")
+    stands_out: bool | None = Field(
+        default=None, description="More than chance among all rows of the answer (Benjamini-Hochberg, 5 %)."
+    )
     direction: Literal["good", "bad", "neutral"] | None = Field(
-        default=None, description="What the change means, given the metric's goal."
+        default=None,
+        description="What a change that stands out means, given the metric's goal; `neutral` if it does not stand out.",
     )
 
 

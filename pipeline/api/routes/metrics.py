@@ -19,6 +19,7 @@ from pipeline.api.routes.values import entity_rows
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import period_value
 from pipeline.catalog.catalog import Metric
+from pipeline.reports.changes import add_changes, rows_before
 from pipeline.reports.series import Grain, GroupBy, add_distributions, has_run, periods_between, series, spans_until
 from pipeline.settings import known_zone
 from pipeline.window import floor_hour
@@ -56,6 +57,10 @@ def list_metrics(
                 limit=offset + limit,  # a row or two for each metric, however large the page's number is
             )
             before = len(found)
+            if as_known_at is None:
+                catalog = service.control.catalog(caller.workspace_id)
+                goals = {metric.key: metric.definition.goal for metric in catalog.metrics}
+                add_changes(list(zip(found, rows_before(con, caller.workspace_id, found), strict=True)), goals)
             found = found[offset:]
             add_distributions(con, caller.workspace_id, found, as_known_at)
             rows += map(period_value, found)

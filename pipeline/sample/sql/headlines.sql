@@ -33,7 +33,12 @@ SELECT
     c.aggregation,
     p.value AS previous_value,
     p.interval_low AS previous_low,
-    p.interval_high AS previous_high
+    p.interval_high AS previous_high,
+    c.unit_count,
+    p.unit_count AS previous_unit_count,
+    p.interval_method AS previous_method,
+    c.period_end,
+    p.period_end AS previous_end
 FROM current_rows AS c
 LEFT JOIN current_rows AS p
     ON p.metric_key = c.metric_key
