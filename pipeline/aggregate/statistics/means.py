@@ -28,7 +28,7 @@ def mean_interval(
 
     The error of a mean of skewed values is skewed the other way round. Hall's transformation takes the skew out, so
     that the end on the side of the long tail lies further away than Student's. Where too few rare values decide, there
-    is an interval only if the range is known: it is then that of a rate, as if what was not seen lay at the range's end.
+    is an interval only if the range is known: that of a rate, as if what was not seen lay at the end of the range.
 
     Args:
         estimate: the mean, ratio or total.
