@@ -106,9 +106,7 @@ def of_values(truth: float, values: Numbers, lowest: float = np.nan, highest: fl
     return of_contributions(truth, mean, (values - mean[:, None]) / values.shape[1], lowest, highest)
 
 
-def of_ratios(
-    truth: float, top: Numbers, bottom: Numbers, lowest: float = np.nan, highest: float = np.nan
-) -> Periods:
+def of_ratios(truth: float, top: Numbers, bottom: Numbers, lowest: float = np.nan, highest: float = np.nan) -> Periods:
     """Sum over sum, each column a conversation."""
     total = bottom.sum(1)
     ratio = top.sum(1) / total
@@ -175,7 +173,9 @@ def clustered_ratio(icc: float) -> Draw:
         u = rng.normal(size=(periods, n))
         events = 1 + rng.poisson(rate * np.exp(pull * u - pull**2 / 2))
         starts = np.concatenate([[0], np.cumsum(events.ravel())[:-1]])
-        values = np.exp(shared * np.repeat(u.ravel(), events.ravel()) + np.sqrt(1 - icc) * rng.normal(size=events.sum()))
+        values = np.exp(
+            shared * np.repeat(u.ravel(), events.ravel()) + np.sqrt(1 - icc) * rng.normal(size=events.sum())
+        )
         return of_ratios(float(truth), np.add.reduceat(values, starts).reshape(u.shape), events.astype(float), 0.0)
 
     return draw
@@ -240,5 +240,8 @@ def table(replications: int = 2000) -> list[Coverage]:
 
 if __name__ == "__main__":
     rows = [row.row() for row in table()]
-    head = ["| what | n | covered, % | `none`, % | width / Student's | Student covers, % |", "|---|---|---|---|---|---|"]
+    head = [
+        "| what | n | covered, % | `none`, % | width / Student's | Student covers, % |",
+        "|---|---|---|---|---|---|",
+    ]
     sys.stdout.write("\n".join([*head, *rows]) + "\n")

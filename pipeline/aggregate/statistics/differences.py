@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipeline.aggregate.statistics.rates import TAIL, Numbers
 
 # Of what is marked in a list, at most this share is chance.
-FALSE_SHARE = 0.05
+FALSE_SHARE = 0.1
 
 
 def difference(
