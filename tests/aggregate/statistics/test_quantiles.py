@@ -11,7 +11,7 @@ from pipeline.aggregate.statistics import quantile_ranks, quantile_shares
 
 @pytest.mark.parametrize("quantile", [0.05, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999])
 def test_ranks_are_the_tightest_that_hold(quantile):
-    """Fewer than 2.5 % of samples have the quantile below (above) the value at the low (high) rank; one rank on, more."""
+    """In fewer than 2.5 % of samples the quantile lies beyond the value at a rank; one rank further in, it is more."""
     n = np.arange(1, 2000)
     low, high = quantile_ranks(n, np.full(len(n), quantile))
     assert (binom.cdf(low - 1, n, quantile) < 0.025).all()
