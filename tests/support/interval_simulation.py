@@ -182,7 +182,7 @@ def clustered_ratio(icc: float) -> Draw:
 
 
 def hours(rng: np.random.Generator, periods: int, n: int) -> Periods:
-    """A day of 24 hours of very different size and mean, of each of which n / 24 conversations or a few more are looked at."""
+    """A day of 24 hours of different size and mean, with about n / 24 conversations examined in each, at least two."""
     eligible = np.where(np.arange(24) % 2 == 0, 200, 30)
     means = np.where(np.arange(24) % 2 == 0, 1.0, 0.3)
     examined = np.full(24, max(2, round(n / 24)))

@@ -95,7 +95,7 @@ def many(rng, days, shift):
             p_value[metric] = difference(*of_rates(rng, later, n, days), *of_rates(rng, share, n, days))[3]
         else:
             draw = simulation.lognormal if kind == 1 else simulation.score([0.05, 0.05, 0.1, 0.2, 0.6])
-            spread = np.sqrt((np.e - 1) * np.e) if kind == 1 else np.sqrt(1.3275)
+            spread = np.sqrt((np.e - 1) * np.e) if kind == 1 else np.sqrt(1.2875)
             one, other = draw(rng, days, n), draw(rng, days, n)
             one.estimate = one.estimate + moved * spread * np.sqrt(2 / n)
             p_value[metric] = mean_difference(moments(one), moments(other))[3]
