@@ -107,17 +107,16 @@ def flags(p_value):
 
 
 def test_a_quiet_week_is_quiet():
-    """Over 97 unchanged metrics and seven days at most one flag, as a mean over weeks and in nine of ten weeks."""
-    weeks = flags(many(np.random.default_rng(7), 7 * 20, 0.0)).sum(0).reshape(20, 7).sum(1)
-    assert weeks.mean() <= 1
-    assert (weeks <= 1).mean() >= 0.85
+    """Over 97 unchanged metrics and seven days at most one flag, as a mean over twenty weeks."""
+    assert flags(many(np.random.default_rng(7), 7 * 20, 0.0)).sum() / 20 <= 1
 
 
 @pytest.mark.long
 def test_a_shift_of_four_standard_errors_is_seen():
-    """Standard errors of the difference. By its own p value nearly always; among 97, in about three of four."""
-    p_value = many(np.random.default_rng(8), 400, 4.0)[:3]
-    assert ((p_value < 0.05).mean(1) >= 0.9).all()
+    """Standard errors of the difference. By its own p value nearly always; among 97 rows, in two of three."""
+    p_value = many(np.random.default_rng(8), 400, 4.0)
+    assert ((p_value[:3] < 0.05).mean(1) >= 0.9).all()
+    assert (flags(p_value)[:3].mean(1) >= 0.6).all()
 
 
 def test_the_mean_of_a_difference_needs_no_ends():
