@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline.aggregate.statistics.means import mean_interval
 from pipeline.aggregate.statistics.quantiles import quantile_shares
-from pipeline.aggregate.statistics.rates import TAIL, Numbers, rate_interval
+from pipeline.aggregate.statistics.rates import Numbers, rate_interval
 from pipeline.aggregate.statistics.spread import spread_interval
 from pipeline.store import load_sql, run_script
 
@@ -41,7 +41,9 @@ def register_intervals(con: duckdb.DuckDBPyConnection) -> None:
     if quantiles.any():
         low[quantiles], high[quantiles] = _of_samples(con, table.filter(pa.array(quantiles)), columns, quantiles)
     known = np.isfinite(low) & np.isfinite(high)
-    method = [METHODS[family] if is_known else "none" for family, is_known in zip(families, known, strict=True)]
+    names = np.array([METHODS[family] for family in families], dtype=object)
+    names[(families == "share") & (columns["designed"] > 0)] = METHODS["ratio"]
+    method = np.where(known, names, "none").tolist()
     con.register(
         "intervals",
         pa.table(
@@ -72,11 +74,15 @@ def _mean(c: Columns) -> tuple[Numbers, Numbers]:
 
 
 def _share(c: Columns) -> tuple[Numbers, Numbers]:
-    return rate_interval(c["estimate"], _for_degrees(c))
+    """A simple sample's share is binomial; that of weighted hours, or of events of conversations, is a ratio."""
+    low, high = rate_interval(c["estimate"], c["effective_count"])
+    designed_low, designed_high = _mean(c)
+    designed = c["designed"] > 0
+    return np.where(designed, designed_low, low), np.where(designed, designed_high, high)
 
 
 def _count(c: Columns) -> tuple[Numbers, Numbers]:
-    low, high = rate_interval(c["estimate"] / c["whole"], _for_degrees(c))
+    low, high = rate_interval(c["estimate"] / c["whole"], c["effective_count"])
     return np.maximum(low * c["whole"], c["lowest"]), np.minimum(high * c["whole"], c["highest"])
 
 
@@ -94,18 +100,6 @@ _ENDS = {
     "count": _count,
     "spread": _spread,
 }
-
-
-def _for_degrees(c: Columns) -> Numbers:
-    """The effective count of a share whose variance was itself estimated, from few hours or conversations.
-
-    Source: Korn and Graubard (1998): it shrinks by the squared ratio of the normal to Student's quantile.
-    """
-    from scipy.special import ndtri, stdtrit  # scipy.stats takes seconds to import
-
-    degrees = np.where(c["degrees"] >= 1, c["degrees"], 1.0)
-    shrunk = c["effective_count"] * (ndtri(1 - TAIL) / stdtrit(degrees, 1 - TAIL)) ** 2
-    return np.where(c["designed"] > 0, shrunk, c["effective_count"])
 
 
 def _of_samples(

@@ -99,12 +99,9 @@ SELECT
                 value / covered_count * (1 - value / covered_count) * covered_count ** 2 / nullif(variance_above, 0),
                 kish_examined
             )
-        WHEN family = 'share' AND NOT left_out AND NOT clustered THEN event_count
-        WHEN family = 'share' THEN least(
-            CASE WHEN clustered THEN event_count ELSE kish_count * 2 END,
-            coalesce(value * (1 - value) / nullif(standard_error ** 2, 0), unit_count, kish_count)
-        )
+        WHEN family = 'share' THEN event_count
     END AS effective_count,
+    -- Events of one conversation, or hours with weights, are no simple sample.
     family = 'share' AND (left_out OR clustered) AS designed,
     covered_count AS whole,
     CASE
@@ -141,14 +138,11 @@ SELECT
     'share' AS family,
     c.share AS estimate,
     sqrt(c.variance) AS standard_error,
-    v.degrees,
-    CASE WHEN c.variance IS NULL THEN c.plain_count
-        ELSE least(
-            CASE WHEN v.clustered THEN v.event_count ELSE 2 * v.kish_count END,
-            coalesce(c.share * (1 - c.share) / nullif(c.variance, 0), c.plain_count)
-        )
-    END AS effective_count,
-    c.variance IS NOT NULL AS designed,
+    c.skewness,
+    c.kurtosis,
+    c.degrees,
+    c.event_count AS effective_count,
+    c.designed,
     0.0 AS lowest,
     1.0 AS highest
 FROM merged_categories AS c

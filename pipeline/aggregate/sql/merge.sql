@@ -38,8 +38,7 @@ WITH ledger AS (
         coalesce(sum(eligible_count) FILTER (examined_count = 0), 0) / sum(eligible_count) AS uncovered_share,
         sum(weight * event_count) AS weighted_count,
         sum(eligible_count) FILTER (examined_count > 0) AS covered_count,
-        -- How many equal weights would say as much: Kish (1965).
-        sum(weight * event_count) ** 2 / nullif(sum(weight ** 2 * event_count), 0) AS kish_count,
+        -- How many of an endless period would say as much: Kish (1965), with the finite population correction.
         sum(weight * examined_count) ** 2
             / nullif(sum(weight ** 2 * examined_count * (1 - examined_count / eligible_count)), 0) AS kish_examined
     FROM weighed
@@ -166,6 +165,8 @@ SELECT
     u.class_id,
     count(*) AS unit_count,
     sum(u.below ** 2) AS below_2,
+    sum(u.below ** 3) AS below_3,
+    sum(u.below ** 4) AS below_4,
     sum((u.above - m.centre * u.below) ** 2) AS away_2,
     sum((u.above - m.centre * u.below) ** 3) AS away_3,
     sum((u.above - m.centre * u.below) ** 4) AS away_4
@@ -242,7 +243,9 @@ SELECT
     sum(weight ** 3 * uncertain ** 1.5 * own_3) / nullif(sum(weight ** 2 * uncertain * own_2), 0) ** 1.5 AS skewness,
     sum(weight ** 4 * uncertain ** 2 * own_4) / nullif(sum(weight ** 2 * uncertain * own_2), 0) ** 2 AS kurtosis,
     CASE
-        WHEN any_value(stratified) THEN sum(variance) ** 2 / nullif(sum(variance ** 2 / greatest(size - 1, 1)), 0)
+        WHEN any_value(stratified) THEN coalesce(
+            sum(variance) ** 2 / nullif(sum(variance ** 2 / greatest(size - 1, 1)), 0), sum(greatest(size - 1, 1))
+        )
         ELSE sum(size) - 1
     END AS degrees
 FROM varying
@@ -263,7 +266,7 @@ WITH each AS (
 ),
 
 shared AS (
-    SELECT each.*, each.weighted_true / m.weighted_count AS share, m.left_out, m.event_count, m.kish_count, plan.clustered
+    SELECT each.*, each.weighted_true / m.weighted_count AS share, m.left_out, m.event_count, plan.clustered
     FROM each
     JOIN merged AS m USING (period_id, class_id)
     JOIN periods USING (period_id)
@@ -273,48 +276,65 @@ shared AS (
 -- Where conversations were left out: each hour by itself, also those in which the category does not occur.
 by_hour AS (
     SELECT
-        s.period_id, s.class_id, s.category,
-        coalesce(c.true_count, 0) AS true_count,
-        w.event_count, w.examined_count, w.weight, s.share,
-        coalesce(c.true_count, 0) - s.share * w.event_count AS away_1,
-        coalesce(c.true_count, 0) * (1 - s.share) ** 2
-        + (w.event_count - coalesce(c.true_count, 0)) * s.share ** 2 AS away_2
+        s.period_id, s.class_id, s.category, w.weight, w.event_count AS size,
+        coalesce(c.true_count, 0) AS hits,
+        -- Within the hour, as far as it has more than one value.
+        CASE WHEN w.event_count > 1 THEN hits / w.event_count ELSE s.share END AS centre,
+        hits * (1 - centre) ** 2 + (w.event_count - hits) * centre ** 2 AS away_2,
+        hits * (1 - centre) ** 3 - (w.event_count - hits) * centre ** 3 AS away_3,
+        hits * (1 - centre) ** 4 + (w.event_count - hits) * centre ** 4 AS away_4,
+        weight ** 2 * size / greatest(size - 1, 1) * away_2 AS variance
     FROM shared AS s
     JOIN weighed AS w USING (period_id, class_id)
     LEFT JOIN placed_categories AS c USING (period_id, class_id, hour_number, category)
     WHERE s.left_out AND NOT s.clustered AND w.event_count > 0
 ),
 
-sampled AS (
-    SELECT
-        period_id, class_id, category,
-        sum(
-            weight ** 2 * event_count / greatest(event_count - 1, 1)
-            * CASE WHEN event_count > 1 THEN away_2 - away_1 ** 2 / examined_count ELSE away_2 END
-        ) / sum(weight * event_count) ** 2 AS variance
-    FROM by_hour
-    GROUP BY period_id, class_id, category
-),
-
 of_units AS (
-    SELECT c.period_id, c.class_id, c.conversation_id, c.category, sum(c.above) AS above
-    FROM placed_unit_categories AS c
+    SELECT period_id, class_id, conversation_id, category, sum(above) AS above
+    FROM placed_unit_categories
     GROUP BY ALL
 ),
 
+-- The conversations with the category; all others are as far away as their values are many.
 clustered AS (
     SELECT
         s.period_id, s.class_id, s.category,
         any_value(m.unit_count) AS unit_count,
-        any_value(m.unit_count) / nullif(any_value(m.unit_count) - 1, 0) * (
-            sum(o.above ** 2 - 2 * s.share * o.above * u.below) + any_value(s.share) ** 2 * any_value(m.below_2)
-        ) / any_value(s.event_count) ** 2 AS variance
+        any_value(s.event_count) AS event_count,
+        any_value(s.share) ** 2 * any_value(m.below_2)
+        + sum((o.above - s.share * u.below) ** 2 - (s.share * u.below) ** 2) AS away_2,
+        -any_value(s.share) ** 3 * any_value(m.below_3)
+        + sum((o.above - s.share * u.below) ** 3 + (s.share * u.below) ** 3) AS away_3,
+        any_value(s.share) ** 4 * any_value(m.below_4)
+        + sum((o.above - s.share * u.below) ** 4 - (s.share * u.below) ** 4) AS away_4
     FROM shared AS s
     JOIN merged_units AS m USING (period_id, class_id)
     JOIN of_units AS o USING (period_id, class_id, category)
     JOIN units AS u USING (period_id, class_id, conversation_id)
     WHERE s.clustered
     GROUP BY s.period_id, s.class_id, s.category
+),
+
+designed AS (
+    SELECT
+        period_id, class_id, category,
+        sum(variance) / sum(weight * size) ** 2 AS variance,
+        sum(weight ** 3 * away_3) / nullif(sum(weight ** 2 * away_2), 0) ** 1.5 AS skewness,
+        sum(weight ** 4 * away_4) / nullif(sum(weight ** 2 * away_2), 0) ** 2 AS kurtosis,
+        coalesce(
+            sum(variance) ** 2 / nullif(sum(variance ** 2 / greatest(size - 1, 1)), 0), sum(greatest(size - 1, 1))
+        ) AS degrees
+    FROM by_hour
+    GROUP BY period_id, class_id, category
+    UNION ALL
+    SELECT
+        period_id, class_id, category,
+        unit_count / nullif(unit_count - 1, 0) * greatest(away_2, 0) / event_count ** 2,
+        away_3 / nullif(away_2, 0) ** 1.5,
+        away_4 / nullif(away_2, 0) ** 2,
+        unit_count - 1
+    FROM clustered
 )
 
 SELECT
@@ -325,12 +345,11 @@ SELECT
     s.weighted_true,
     s.share,
     s.avg_confidence,
-    coalesce(sampled.variance, clustered.variance) AS variance,
-    CASE
-        WHEN clustered.unit_count IS NOT NULL THEN clustered.unit_count
-        WHEN s.left_out THEN s.kish_count
-        ELSE s.event_count
-    END AS plain_count
+    s.event_count,
+    s.clustered OR s.left_out AS designed,
+    d.variance,
+    d.skewness,
+    d.kurtosis,
+    d.degrees
 FROM shared AS s
-LEFT JOIN sampled USING (period_id, class_id, category)
-LEFT JOIN clustered USING (period_id, class_id, category);
+LEFT JOIN designed AS d USING (period_id, class_id, category);
