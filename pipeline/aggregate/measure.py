@@ -12,7 +12,7 @@ from pipeline.aggregate.calendar import Span, register_spans
 from pipeline.aggregate.enter import SQL, enter_values, finish
 from pipeline.aggregate.plan import Plans
 from pipeline.aggregate.queries import Row, Traffic, fetch_rows
-from pipeline.catalog.catalog import Catalog, Metric
+from pipeline.catalog.catalog import Catalog
 from pipeline.errors import UserError
 from pipeline.store import load_sql, run_script, text_list
 
@@ -41,7 +41,7 @@ def check_dimension(by: str) -> str:
 def measure(
     con: duckdb.DuckDBPyConnection,
     workspace_id: str,
-    metric: Metric,
+    key: str,
     spans: Sequence[Span],
     *,
     by: str = "none",
@@ -57,7 +57,7 @@ def measure(
     Args:
         con: a connection to read from.
         workspace_id: whose values.
-        metric: its version in force is measured, with the definition that the store holds of it.
+        key: the metric; its version in force is measured, with the definition that the store holds of it.
         spans: half-open; they may overlap, as rolling weeks do.
         by: `none`, `service`, `channel`, `direction`, `tag` (a conversation is in the group of each of its tags),
             `tag:KEY`, or `summary:FIELD`.
@@ -74,9 +74,9 @@ def measure(
         UserError: nothing can be grouped by `by`.
     """
     run_script(con, load_sql(SQL, "macros"))
-    in_force = con.execute(load_sql(SQL, "version_in_force"), {"workspace_id": workspace_id, "key": metric.key})
-    plans = Plans(con, workspace_id, Catalog((metric,)))
-    plans.add_all([(metric.key, version) for (version,) in in_force.fetchall()])
+    in_force = con.execute(load_sql(SQL, "version_in_force"), {"workspace_id": workspace_id, "key": key})
+    plans = Plans(con, workspace_id, Catalog(()))
+    plans.add_all([(key, version) for (version,) in in_force.fetchall()])
     if not plans.plans or not spans:
         return []
     asked = plans.metrics[-1]

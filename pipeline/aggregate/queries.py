@@ -65,6 +65,15 @@ def latest(
     )
 
 
+def goals(con: duckdb.DuckDBPyConnection, workspace_id: str) -> dict[str, str]:
+    """Whether `higher` or `lower` is better, or `neutral`, by key, as the definitions in force say."""
+    query = (
+        "SELECT key, coalesce(body ->> '$.goal', 'neutral') FROM metric_definitions"
+        " WHERE workspace_id = ? AND valid_to IS NULL"
+    )
+    return dict(con.execute(query, [workspace_id]).fetchall())
+
+
 def history(
     con: duckdb.DuckDBPyConnection,
     workspace_id: str,

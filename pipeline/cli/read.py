@@ -65,7 +65,7 @@ def list_metrics(
             service_id=service,
             limit=_UNLIMITED,
         )
-        goals = {metric.key: metric.definition.goal for metric in current_catalog(settings).metrics}
+        goals = queries.goals(con, store.workspace_id)
         add_changes(list(zip(rows, rows_before(con, store.workspace_id, rows), strict=True)), goals)
     if as_json:
         emit_json(rows)
@@ -98,7 +98,7 @@ def get(
         lambda con: periods_between(
             con,
             settings.workspace_id,
-            current_catalog(settings).get(key),
+            key,
             settings.zone,
             granularity=grain.value,
             date_from=date_from,

@@ -49,7 +49,7 @@ def breakdown(
     rows = measure(
         con,
         workspace_id,
-        metric,
+        metric.key,
         [span],
         by="none" if by == "category" else by,
         traffic=traffic,

@@ -113,7 +113,7 @@ def series(
 def periods_between(
     con: duckdb.DuckDBPyConnection,
     workspace_id: str,
-    metric: Metric,
+    key: str,
     zone: ZoneInfo,
     *,
     granularity: Literal["hour", "day"],
@@ -132,7 +132,7 @@ def periods_between(
     Args:
         con: a connection to read from.
         workspace_id: whose rows.
-        metric: the definition in force.
+        key: the metric.
         zone: the workspace's.
         granularity: hour or day.
         date_from: the first instant of the range.
@@ -150,7 +150,7 @@ def periods_between(
     rows = history(
         con,
         workspace_id,
-        metric.key,
+        key,
         granularity=granularity,
         date_from=date_from if whole or date_from is None else floor_hour(date_from),
         date_to=date_to,
@@ -168,7 +168,7 @@ def periods_between(
         for start, end in touched
         if (date_from is None or start >= date_from) and (date_to is None or start < date_to)
     )[-limit:]
-    computed = measure(con, workspace_id, metric, wanted, traffic=traffic, service_id=service_id)
+    computed = measure(con, workspace_id, key, wanted, traffic=traffic, service_id=service_id)
     kept = [row | {"granularity": "hour"} for row in computed if categories or row["category"] is None]
     return sorted(kept, key=lambda row: row["period_start"], reverse=True)
 
@@ -245,7 +245,7 @@ def _computed(
     by_service = group_by == "service" and service_id is None
     if as_known_at is None:
         by = "service" if by_service else "none"
-        rows = measure(con, workspace_id, metric, spans, by=by, traffic=traffic, service_id=service_id)
+        rows = measure(con, workspace_id, metric.key, spans, by=by, traffic=traffic, service_id=service_id)
         return [row | {"service_id": row["group_key"]} for row in rows if row["group_key"]] if by_service else rows
     rows = merge_hours(con, workspace_id, [metric.key], spans, traffic=traffic, as_known_at=as_known_at)
     if by_service:

@@ -58,9 +58,8 @@ def list_metrics(
             )
             before = len(found)
             if as_known_at is None:
-                catalog = service.control.catalog(caller.workspace_id)
-                goals = {metric.key: metric.definition.goal for metric in catalog.metrics}
-                add_changes(list(zip(found, rows_before(con, caller.workspace_id, found), strict=True)), goals)
+                pairs = list(zip(found, rows_before(con, caller.workspace_id, found), strict=True))
+                add_changes(pairs, queries.goals(con, caller.workspace_id))
             found = found[offset:]
             add_distributions(con, caller.workspace_id, found, as_known_at)
             rows += map(period_value, found)
@@ -98,7 +97,7 @@ def get_metric(
             found = periods_between(
                 con,
                 caller.workspace_id,
-                metric,
+                metric.key,
                 service.settings.zone,
                 granularity=granularity or _own_grain(metric),
                 date_from=date_from,
