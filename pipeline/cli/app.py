@@ -16,35 +16,20 @@ from typing import Annotated
 import typer
 
 from pipeline import __version__
-from pipeline.cli import (
-    bench,
-    check,
-    define,
-    definitions,
-    evaluate,
-    export,
-    keys,
-    project,
-    read,
-    remote,
-    serve,
-    status,
-    upkeep,
-    work,
-)
-from pipeline.cli.console import BROKEN_PIPE, Warnings, complain, emit
+from pipeline.cli.lazy import LazyGroup
 from pipeline.errors import UserError
 
 FAILED, USER_ERROR, INTERNAL_ERROR, INTERRUPTED = 1, 2, 3, 130
+BROKEN_PIPE = 141
 
 app = typer.Typer(
     name="metric-store",
+    cls=LazyGroup,
+    rich_markup_mode=None,  # plain help: Rich's costs a fifth of a second
     help="Define a metric once, in YAML; every hour get a number about every conversation that you can defend.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for module in (project, work, read, check, export, status, definitions, define, evaluate, serve, keys, upkeep, bench):
-    module.register(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -53,9 +38,9 @@ def root(
 ) -> None:
     """Show the help when no command is given."""
     if version:
-        emit(__version__)
+        typer.echo(__version__)
     elif context.invoked_subcommand is None:
-        emit(context.get_help())
+        typer.echo(context.get_help())
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -64,18 +49,16 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code. What went wrong is on standard error, in one line unless it is a bug.
     """
-    warnings = Warnings()
+    warnings = _Warnings()
     logging.getLogger("pipeline").addHandler(warnings)
     try:
-        remote.refuse_half_an_address(arguments)
-        chosen = remote.app if remote.wanted(arguments) else app
-        code = chosen(args=list(arguments), prog_name="metric-store", standalone_mode=False)
+        code = _chosen(arguments)(args=list(arguments), prog_name="metric-store", standalone_mode=False)
         sys.stdout.flush()
     except UserError as error:
-        complain(str(error))
+        _complain(str(error))
         return USER_ERROR
     except typer.TyperException as error:
-        complain(f"{error.format_message()} See `metric-store --help`.")
+        _complain(f"{error.format_message()} See `metric-store --help`.")
         return USER_ERROR
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
@@ -84,13 +67,46 @@ def run(arguments: Sequence[str]) -> int:
         return BROKEN_PIPE
     except Exception as error:  # the last boundary; a bug is shown in full
         traceback.print_exc()
-        complain(f"This is a bug ({type(error).__name__}); please report it with the lines above.")
+        _complain(f"This is a bug ({type(error).__name__}); please report it with the lines above.")
         return INTERNAL_ERROR
     finally:
         logging.getLogger("pipeline").removeHandler(warnings)
     return _interrupted() if code == INTERRUPTED else int(code or 0)
 
 
+class _Warnings(logging.Handler):
+    """What the core warns about, each message once; 48 hours of the same warning are one line."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message unless it was printed."""
+        from pipeline.cli.console import note
+
+        message = record.getMessage()
+        if message not in self._said:
+            self._said.add(message)
+            note(message)
+
+
+def _chosen(arguments: Sequence[str]) -> typer.Typer:
+    """The commands on the local store, or those on a server where the arguments name one."""
+    if {argument.partition("=")[0] for argument in arguments}.isdisjoint({"--url", "--env", "--key"}):
+        return app
+    from pipeline.cli import remote
+
+    remote.refuse_half_an_address(arguments)
+    return remote.app if remote.wanted(arguments) else app
+
+
+def _complain(text: str) -> None:
+    from pipeline.cli.console import complain  # tables and colours are not needed to say the version
+
+    complain(text)
+
+
 def _interrupted() -> int:
-    complain("Interrupted. What was committed is kept; run the same command again to continue.")
+    _complain("Interrupted. What was committed is kept; run the same command again to continue.")
     return INTERRUPTED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -91,21 +90,6 @@ def complain(text: str) -> None:
 def note(text: str) -> None:
     """Tell a person something on standard error, where it cannot spoil output for programs."""
     _console(stderr=True).print(text, markup=False, soft_wrap=True)
-
-
-class Warnings(logging.Handler):
-    """What the core warns about, each message once; 48 hours of the same warning are one line."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._said: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print the message unless it was printed."""
-        message = record.getMessage()
-        if message not in self._said:
-            self._said.add(message)
-            note(message)
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from pipeline.reports.changes import add_changes, rows_before
 from pipeline.reports.series import periods_between
 from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
-from pipeline.workspace.catalogs import current_catalog
 
 
 class Traffic(StrEnum):
@@ -164,6 +163,8 @@ def _read(
         try:
             return query(con)
         except UnknownMetricError:
+            from pipeline.workspace.catalogs import current_catalog  # what is stored is read without definitions
+
             current_catalog(settings).get(key)  # raises with the nearest keys
             note(f"No run has looked at {key} yet. `metric-store run` does.")
             return []

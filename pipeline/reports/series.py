@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
 
 from pipeline.aggregate.calendar import Span, last_local_days, local_day, local_hours, whole_hours
-from pipeline.aggregate.measure import measure
-from pipeline.aggregate.merge import merge_hours
 from pipeline.aggregate.queries import Row, Traffic, fetch_rows, history
-from pipeline.catalog.catalog import Metric
 from pipeline.errors import UserError
 from pipeline.reports.changes import add_changes
 from pipeline.store import load_sql
 from pipeline.window import floor_hour
+
+if TYPE_CHECKING:
+    from pipeline.catalog.catalog import Metric
 
 Grain = Literal["hour", "day", "week", "month"]
 GroupBy = Literal["service", "category"]
@@ -162,6 +162,8 @@ def periods_between(
     )
     if whole or not rows:
         return rows
+    from pipeline.aggregate.measure import measure  # stored rows are read without the engine
+
     touched = {span for row in rows for span in local_hours((row["period_start"], row["period_end"]), zone)}
     wanted = sorted(
         (start, end)
@@ -242,6 +244,9 @@ def _computed(
     as_known_at: datetime | None,
     group_by: GroupBy | None,
 ) -> list[Row]:
+    from pipeline.aggregate.measure import measure  # stored rows are read without the engine
+    from pipeline.aggregate.merge import merge_hours
+
     by_service = group_by == "service" and service_id is None
     if as_known_at is None:
         by = "service" if by_service else "none"
