@@ -16,7 +16,7 @@ from pipeline.extract import ledger
 from pipeline.extract.capped import PlannedWork, choose
 from pipeline.extract.isolation import isolate
 from pipeline.extract.modes import extract_together
-from pipeline.extract.planning import Stage, learn, plan, prepare
+from pipeline.extract.planning import Stage, keep_places, learn, plan, prepare
 from pipeline.extract.report import MetricOutcome
 from pipeline.extract.run_context import RunContext
 from pipeline.extract.values import SQL, replace_slices
@@ -61,6 +61,7 @@ def extract_stage(con: duckdb.DuckDBPyConnection, run: RunContext, stage: Stage,
     work = tuple(PlannedWork(outcome(metric), choose(con, metric)) for metric in capped)
     if not dry_run:
         con.execute("BEGIN")
+        keep_places(con, run, failures)
         con.execute(load_sql(SQL, "unchanged"))
         replace_slices(con, run)
         ledger.record(con, run, done)
