@@ -186,7 +186,7 @@ def test_the_cap_is_what_an_hour_examines_anew_whatever_the_selection(tmp_path: 
 
 def test_what_is_late_is_examined_if_it_is_in_the_sample_of_its_hour(tmp_path: Path) -> None:
     talks = [Talk(f"c{n}", n % 60, n % 60 + 1, n % 60 + 1, 0.0) for n in range(100)]
-    talks += [Talk(f"late{n}", n % 60, n % 60 + 1, 30 * 60 + 1, 0.0) for n in range(100)]
+    talks += [Talk(f"late{n}", n % 60, n % 60 + 1, 30 * 60 + 1, 0.0) for n in range(50)]
     talks += [Talk(f"other{n}", 30 * 60 + 2, 30 * 60 + 3, 30 * 60 + 3, 0.0) for n in range(100)]
     talks = drawn(talks)
     deployment = Deployment(tmp_path, 24, lot={"cap": 30})
@@ -199,9 +199,9 @@ def test_what_is_late_is_examined_if_it_is_in_the_sample_of_its_hour(tmp_path: P
     late = {talk.name for talk in talks if talk.name.startswith("late")}
     # The hour lies before the window: its threshold stays, or those that are late would outweigh the others.
     assert now & late == {talk.name for talk in talks if talk.name in late and talk.draw < threshold}
-    assert len(now & late) > 10
+    assert len(now & late) > 5
     ledger = "SELECT ok_count, over_cap_count, reused_count FROM extraction_runs ORDER BY started_at DESC LIMIT 1"
-    assert deployment.sql(ledger) == [(30, 170, 0)]
+    assert deployment.sql(ledger) == [(30, 120, 0)]
 
 
 def test_more_due_than_places_are_taken_by_lot_and_the_rest_stays_due(tmp_path: Path) -> None:
@@ -281,10 +281,10 @@ def test_a_killed_run_goes_on_with_what_it_had_chosen(bench: Any, tmp_path: Path
         command[1:3] = ["-c", "import sys; from pipeline.cli.app import run; sys.exit(run(sys.argv[1:]))"]
         if killed:
             flag.touch()
-            first = subprocess.run(command, env=environment, cwd=home, capture_output=True, check=False)
-            assert first.returncode == -signal.SIGKILL, first.stderr
+            first = subprocess.run(command, env=environment, cwd=home, check=False)
+            assert first.returncode == -signal.SIGKILL
             assert not flag.exists()
-        subprocess.run(command, env=environment, cwd=home, capture_output=True, check=True)
+        subprocess.run(command, env=environment, cwd=home, check=True)
         store = Store(Settings(home=home / "home", definitions=home / "definitions"))
         with store.write() as con:
             found.append(
