@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     )
     settle_minutes: int = Field(default=5, ge=0, le=1440, description="Idle time that settles a conversation.")
     window_hours: int = Field(default=24, ge=1, le=168, description="How far back one hourly run looks.")
-    cap: int = Field(default=500, ge=1, description="Newest conversations per run for modes that cost money.")
+    cap: int = Field(default=500, ge=1, description="Conversations newly examined per hour, in modes that cost money.")
     max_custom_metrics: int = Field(default=50, ge=0, description="Custom definitions per workspace.")
     error_attempts: int = Field(default=5, ge=1, description="Runs that try a failed value before it is left alone.")
     earliest_event: datetime = Field(

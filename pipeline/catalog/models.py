@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from pipeline.catalog.aggregations import AGGREGATIONS
 
@@ -64,6 +64,11 @@ class Model(BaseModel):
     """Base of everything read from YAML: unknown fields are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _selection(name: object) -> object:
+    """`hash` and `stratified`, two earlier ways to sample at random, are read as the present one."""
+    return "random" if name in ("hash", "stratified") else name
 
 
 class Label(Model):
@@ -213,11 +218,11 @@ class MetricDefinition(Model):
     sampling_rate: float = Field(
         default=1.0, gt=0, le=1, description="Share of conversations, the same ones every time."
     )
-    selection: Literal["recent", "hash", "stratified"] = Field(
-        default="recent", description="Which conversations are taken when there are more than the cap."
+    selection: Annotated[Literal["random", "recent"], BeforeValidator(_selection)] = Field(
+        default="random", description="Which conversations are taken when there are more than the cap."
     )
     cap: int | None = Field(
-        default=None, ge=1, le=10_000_000, description="Newest conversations per run; default by mode."
+        default=None, ge=1, le=10_000_000, description="Conversations newly examined per hour; default by mode."
     )
     repeat: int = Field(default=1, ge=1, le=25, description="Independent answers of a model for one value.")
     scale: ScaleSpec | None = Field(default=None, description="Bounds and bands of a judged number.")

@@ -16,6 +16,7 @@ from pipeline.cli import instants
 from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, progress
 from pipeline.cli.explained import show_explanation
 from pipeline.extract import ExtractReport, MetricOutcome
+from pipeline.extract.report import DayAtMost
 from pipeline.ingest import IngestProgress, IngestReport
 from pipeline.ingest import ingest as ingest_files
 from pipeline.ingest.explain import explain as explain_record
@@ -172,6 +173,7 @@ def _present(report: hourly.RunReport, *, as_json: bool, dry_run: bool) -> None:
                 "dry_run": dry_run,
                 "ingest": report.ingest and _ingest_document(report.ingest),
                 "windows": [_window_document(extracted) for extracted in report.extracts],
+                **({"day_at_most": asdict(_day_at_most(report))} if dry_run else {}),
                 "periods": report.aggregate
                 and {name: getattr(report.aggregate, name) for name in ("added", "changed", "unchanged", "superseded")},
             }
@@ -180,6 +182,8 @@ def _present(report: hourly.RunReport, *, as_json: bool, dry_run: bool) -> None:
         if report.ingest is not None:
             _show_ingest(report.ingest)
         _show_metrics(report.extracts, dry_run=dry_run)
+        if dry_run:
+            _show_day(_day_at_most(report))
         if report.aggregate is not None:
             emit(
                 f"Period rows: {report.aggregate.added:,} new, {report.aggregate.changed:,} revised, "
@@ -188,6 +192,16 @@ def _present(report: hourly.RunReport, *, as_json: bool, dry_run: bool) -> None:
     for line in report.refused_batches:
         complain(line)
     _end(report.ingest, report.failed, refused=bool(report.refused_batches))
+
+
+def _day_at_most(report: hourly.RunReport) -> DayAtMost:
+    return DayAtMost.of(outcome for extracted in report.extracts for outcome in extracted.outcomes)
+
+
+def _show_day(day: DayAtMost) -> None:
+    if day.metrics:
+        cost = "" if day.cost_usd is None else f", ${day.cost_usd:,.2f} at the cost of a value in this run"
+        emit(f"A day of 24 runs: at most {day.values:,} values of {day.metrics:,} metrics with a cap{cost}.")
 
 
 def _show_ingest(report: IngestReport) -> None:

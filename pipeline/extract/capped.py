@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
+import pyarrow as pa
 
 from pipeline.catalog.catalog import Metric
 from pipeline.extract import ledger
@@ -60,8 +61,27 @@ def evaluate_capped(run: RunContext, planned: Sequence[PlannedWork], *, dry_run:
         outcomes = [_finished(item.outcome, item.work, results[item.outcome.key], share) for item in items]
         with run.store.transaction("values") as con:
             write_skipped(con, run, [item.work for item in items], results)
+            _close_places(con, run, results)
             ledger.record(con, run, outcomes, results=results)
         yield from outcomes
+
+
+def _close_places(con: duckdb.DuckDBPyConnection, run: RunContext, results: Mapping[str, CappedResult]) -> None:
+    """What has a state is no longer begun; what waits for a batch, or for a definition that failed, still is."""
+    closed = [
+        {
+            "metric_key": key,
+            "definition_version": run.catalog.by_key[key].version,
+            "conversation_id": conversation_id,
+        }
+        for key, result in results.items()
+        for conversation_id, state in result.states.items()
+        if state != "pending"
+    ]
+    if closed:
+        con.register("closed", pa.Table.from_pylist(closed))
+        con.execute(load_sql(SQL, "close_places"), {"workspace_id": run.store.workspace_id})
+        con.unregister("closed")
 
 
 def _withheld(run: RunContext) -> str | None:

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.catalog.catalog import Metric
-from pipeline.catalog.models import CAPPED_MODES, EVENT_DOMAINS
+from pipeline.catalog.models import CAPPED_MODES, EVENT_DOMAINS, MetricDefinition
 from pipeline.judge.plan import endpoint_of
 from pipeline.settings import Settings
 
@@ -57,6 +57,11 @@ def create_definition_table(
     con.unregister("definition_rows")
 
 
+def cap_of(definition: MetricDefinition, settings: Settings) -> int | None:
+    """How many conversations one hourly partition may examine anew for a metric; None: all."""
+    return definition.cap or (settings.cap if definition.extraction_mode in CAPPED_MODES else None)
+
+
 def _row(metric: Metric, settings: Settings | None) -> dict[str, Any]:
     definition = metric.definition
     scale = definition.scale
@@ -83,6 +88,6 @@ def _row(metric: Metric, settings: Settings | None) -> dict[str, Any]:
         "max_labels": definition.max_labels,
         "sampling_rate": definition.sampling_rate,
         "selection": definition.selection,
-        "cap": definition.cap or (settings.cap if settings and definition.extraction_mode in CAPPED_MODES else None),
+        "cap": cap_of(definition, settings) if settings else definition.cap,
         "answerable": not (settings and definition.judged and isinstance(endpoint_of(settings.models, metric), str)),
     }

@@ -92,7 +92,7 @@ def prepare(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Iterable[M
         "window_end": run.window.end,
         "as_of": run.as_of,
     }
-    for script in ("scope", "typed", "eligible", "stored", "work", "fold"):
+    for script in ("scope", "typed", "draw_of", "eligible", "stored", "strata", "work", "fold"):
         run_script(con, load_sql(SQL, script), window)
     return int(con.execute("SELECT count(*) FROM eligible").fetchall()[0][0])
 
@@ -113,8 +113,8 @@ def plan(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metr
     """
     set_batch(con, metrics)
     _create_verdicts(con, run, metrics)
-    con.execute(load_sql(SQL, "plan"))
-    con.execute(load_sql(SQL, "decided"))
+    for script in ("plan", "places", "decided"):
+        con.execute(load_sql(SQL, script))
 
 
 def set_batch(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> None:
@@ -128,6 +128,23 @@ def find_todo(con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric]) -> set[
     set_batch(con, metrics)
     run_script(con, load_sql(SQL, "todo"))
     return {key for (key,) in con.execute("SELECT DISTINCT metric_key FROM todo").fetchall()}
+
+
+def keep_places(con: duckdb.DuckDBPyConnection, run: RunContext, failed: Iterable[str]) -> None:
+    """Store thresholds and places of the plan, in the transaction that stores what is extracted at once.
+
+    Args:
+        con: the connection of the plan.
+        run: the run.
+        failed: keys of metrics that could not be extracted; they chose nothing.
+    """
+    parameters = {
+        "workspace_id": run.store.workspace_id,
+        "window_end": run.window.end,
+        "run_id": run.run_id,
+        "failed": ",".join(failed),
+    }
+    run_script(con, load_sql(SQL, "keep_places"), parameters)
 
 
 def _create_verdicts(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Sequence[Metric]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.errors import LedgerError
@@ -21,6 +22,7 @@ class MetricOutcome:
         tokens_cached: input tokens among them that stood in a repeated prefix.
         seconds: of the mode's own work, shared evenly among the metrics that were extracted together.
         failure: one line when the definition could not be extracted at all.
+        cap: how many conversations one hourly partition may examine anew; None: all.
     """
 
     key: str
@@ -35,6 +37,7 @@ class MetricOutcome:
     cost_usd: float = 0.0
     seconds: float = 0.0
     failure: str | None = None
+    cap: int | None = None
 
     def check(self) -> None:
         """Raise LedgerError unless every eligible entity ended in exactly one state."""
@@ -43,6 +46,28 @@ class MetricOutcome:
                 f"{self.key} {self.version[:12]}: {self.eligible} eligible, but the states add up to "
                 f"{sum(self.states.values())} ({self.states}). Nothing was recorded; please report this."
             )
+
+
+@dataclass(frozen=True)
+class DayAtMost:
+    """What the caps allow in a day of 24 hourly partitions.
+
+    Attributes:
+        metrics: how many have a cap.
+        values: conversations that they examine anew, summed over the metrics.
+        cost_usd: of those that ask a model, at the mean cost of a value in one run; None where that run asks nothing.
+    """
+
+    metrics: int
+    values: int
+    cost_usd: float | None
+
+    @classmethod
+    def of(cls, outcomes: Iterable[MetricOutcome]) -> DayAtMost:
+        """From what one run did or would do."""
+        capped = [(outcome, 24 * outcome.cap) for outcome in outcomes if outcome.cap is not None]
+        paid = [most * one.cost_usd / one.computed for one, most in capped if one.computed and one.calls]
+        return cls(len(capped), sum(most for _, most in capped), sum(paid) if paid else None)
 
 
 @dataclass(frozen=True)

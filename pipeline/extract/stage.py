@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -14,9 +14,10 @@ import duckdb
 from pipeline.catalog.catalog import Metric
 from pipeline.extract import ledger
 from pipeline.extract.capped import PlannedWork, choose
+from pipeline.extract.definition_table import cap_of
 from pipeline.extract.isolation import isolate
 from pipeline.extract.modes import extract_together
-from pipeline.extract.planning import Stage, learn, plan, prepare
+from pipeline.extract.planning import Stage, keep_places, learn, plan, prepare
 from pipeline.extract.report import MetricOutcome
 from pipeline.extract.run_context import RunContext
 from pipeline.extract.values import SQL, replace_slices
@@ -52,7 +53,8 @@ def extract_stage(con: duckdb.DuckDBPyConnection, run: RunContext, stage: Stage,
 
     def outcome(metric: Metric) -> MetricOutcome:
         found = counts.get(metric.key, [])
-        return _outcome(metric, eligible, found, failures.get(metric.key), seconds.get(metric.key, 0.0), dry_run)
+        planned = _outcome(metric, eligible, found, failures.get(metric.key), seconds.get(metric.key, 0.0), dry_run)
+        return replace(planned, cap=cap_of(metric.definition, run.settings))
 
     # A capped metric without an open conversation is finished like any other.
     open_keys = {key for key, found in counts.items() if any(count.extracted for count in found)}
@@ -61,6 +63,7 @@ def extract_stage(con: duckdb.DuckDBPyConnection, run: RunContext, stage: Stage,
     work = tuple(PlannedWork(outcome(metric), choose(con, metric)) for metric in capped)
     if not dry_run:
         con.execute("BEGIN")
+        keep_places(con, run, failures)
         con.execute(load_sql(SQL, "unchanged"))
         replace_slices(con, run)
         ledger.record(con, run, done)

@@ -118,11 +118,12 @@ def test_a_label_counts_once_in_a_conversation_and_shares_may_exceed_one(bench):
     ("fields", "label"),
     [
         ({}, "all"),
-        ({"cap": 10}, "recent"),
-        ({"cap": 10, "selection": "stratified"}, "stratified"),
-        ({"sampling_rate": 0.1, "selection": "hash"}, "hash"),
-        ({"extraction_mode": "ai_query", "ai_query_prompt": "?"}, "recent"),
-        ({"extraction_mode": "python", "python_file": "f.py", "selection": "hash"}, "hash"),
+        ({"cap": 10}, "random"),
+        ({"cap": 10, "selection": "recent"}, "recent"),
+        ({"cap": 10, "selection": "stratified"}, "random"),
+        ({"sampling_rate": 0.1}, "random"),
+        ({"extraction_mode": "ai_query", "ai_query_prompt": "?"}, "random"),
+        ({"extraction_mode": "python", "python_file": "f.py", "selection": "hash"}, "random"),
     ],
 )
 def test_selection_is_named(bench, fields, label):

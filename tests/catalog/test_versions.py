@@ -44,7 +44,7 @@ COSMETIC: dict[str, Any] = {
     "ratio_numerator_metric": "a",
     "ratio_denominator_metric": "b",
     "cap": 10,
-    "selection": "hash",
+    "selection": "recent",
     "sampling_rate": 0.5,
 }
 DECISIVE: dict[str, Any] = {

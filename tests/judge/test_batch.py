@@ -11,6 +11,7 @@ from pipeline.extract.batched import BatchedReport, extract_in_batches
 from pipeline.judge.batch_jobs import BatchJobs
 from pipeline.sample.judge_faults import Fault
 from pipeline.sample.judge_server import SampleJudge
+from pipeline.window import HOUR, Window
 
 Serve = Callable[..., SampleJudge]
 
@@ -44,6 +45,25 @@ def test_a_backfill_in_a_batch_costs_half(bench: Any, judge: Any) -> None:
     bench.run()
     run(bench)
     assert judge.count.answered == 30
+
+
+def test_a_batch_chooses_what_hourly_runs_choose(bench: Any, judge: Any) -> None:
+    bench.ask(judge, usd_in=10.0, usd_out=10.0)
+    bench.define(bench.score(cap=4), bench.label(cap=4))
+    bench.talk(15)
+    windows = [bench.WINDOW, Window.ending(bench.WINDOW.end + HOUR)]
+    extract_in_batches(bench.store, bench.catalog, bench.settings, windows, first_poll=0.05)
+    assert bench.states("empathy") == bench.states("topic") == {"ok": 8, "over_cap": 7}
+    places = "SELECT metric_key, window_end, sum(places) FROM partition_places GROUP BY ALL ORDER BY ALL"
+    assert [row[2] for row in bench.query(places)] == [4] * 4
+    assert bench.query("SELECT count(*) FROM open_places") == [(0,)]
+    chosen = bench.query(
+        "SELECT DISTINCT entity_id FROM metric_values WHERE status = 'ok' AND sample_index = 0 ORDER BY ALL"
+    )
+    (drawn,) = bench.query("SELECT max(threshold) FROM sample_thresholds WHERE metric_key = 'empathy'")
+    lots = "md5_number_lower('metric-store ' || conversation_id) >> 11"
+    expected = f"SELECT conversation_id FROM conversations WHERE ({lots}) / power(2, 53) < ? ORDER BY ALL"
+    assert chosen == bench.query(expected, drawn[0])
 
 
 def test_what_fails_in_a_batch_is_asked_by_the_next_run(bench: Any, serve: Serve) -> None:

@@ -25,7 +25,7 @@ SELECT
     direction,
     tags,
     coalesce(settled_at, last_arrival_at) > $as_of AS unsettled,
-    md5_number_lower(conversation_id) / 18446744073709551616.0 AS draw  -- in [0, 1), the same for every metric
+    draw_of(conversation_id) AS draw
 FROM looked_at;
 
 -- Nothing about them arrived earlier, and none of them was assembled earlier.

@@ -13,6 +13,8 @@ CREATE OR REPLACE TEMP TABLE work (
     stored_left_out BOOLEAN,
     attempts BIGINT,
     reused BOOLEAN,
+    begun BOOLEAN,
+    draw DOUBLE,
     place BIGINT,
     state VARCHAR,
     reason VARCHAR

@@ -133,7 +133,7 @@ COMMENT ON COLUMN metric_periods.wrong_type_count IS 'What was read is not of th
 COMMENT ON COLUMN metric_periods.parse_error_count IS 'What was read could not be parsed.';
 COMMENT ON COLUMN metric_periods.error_count IS 'Failed; tried again by later runs.';
 COMMENT ON COLUMN metric_periods.not_sampled_count IS 'Left out by the sampling rate.';
-COMMENT ON COLUMN metric_periods.over_cap_count IS 'Left out by the cap of a run.';
+COMMENT ON COLUMN metric_periods.over_cap_count IS 'Left out by the cap of the hourly runs.';
 COMMENT ON COLUMN metric_periods.over_budget_count IS 'Left out by the budget.';
 COMMENT ON COLUMN metric_periods.no_model_count IS 'No model is configured for it.';
 COMMENT ON COLUMN metric_periods.pending_count IS 'Not settled yet, or an input was not there yet.';
@@ -150,7 +150,7 @@ COMMENT ON COLUMN metric_periods.unit_count IS 'Conversations behind the ok valu
 COMMENT ON COLUMN metric_periods.value_sum_cubes IS 'Sum of the third powers of the distances from the mean; for the shape of an interval.';
 COMMENT ON COLUMN metric_periods.value_sum_fourths IS 'Sum of the fourth powers of the distances from the mean; for the shape of an interval.';
 COMMENT ON COLUMN metric_periods.revision_reason IS 'Why the row was revised: values (late or computed anew), method (another release computes it), zone, erased; null on a first row.';
-COMMENT ON COLUMN metric_periods.selection IS 'How the examined conversations were chosen: all, recent, hash or stratified.';
+COMMENT ON COLUMN metric_periods.selection IS 'How the examined conversations were chosen: all; random, by lot within each hour of starts; or recent, the newest first. Rows of earlier versions may say hash or stratified.';
 COMMENT ON COLUMN metric_periods.estimated IS 'Whether a total was scaled up, hour by hour, from the examined to the eligible.';
 COMMENT ON COLUMN metric_periods.avg_confidence IS 'Mean confidence of the ok values.';
 COMMENT ON COLUMN metric_periods.value_sum IS 'Sum of the values; a part that merges by adding.';
@@ -173,6 +173,30 @@ COMMENT ON COLUMN covered_ratios.workspace_id IS 'UUID of the workspace that the
 COMMENT ON COLUMN covered_ratios.metric_key IS 'Key of the ratio.';
 COMMENT ON COLUMN covered_ratios.definition_version IS 'Its definition version; see metric_definitions.';
 COMMENT ON COLUMN covered_ratios.valid_from IS 'When that version came into force: metric_definitions.valid_from.';
+
+COMMENT ON TABLE sample_thresholds IS 'How far the sample of a capped metric reaches in each hour: a conversation whose draw lies below the threshold is in it, whenever it arrives. Draws are uniform in [0, 1) and the same for all metrics.';
+COMMENT ON COLUMN sample_thresholds.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN sample_thresholds.metric_key IS 'The metric''s key.';
+COMMENT ON COLUMN sample_thresholds.definition_version IS 'Version of the definition.';
+COMMENT ON COLUMN sample_thresholds.traffic IS 'Traffic class of the conversations.';
+COMMENT ON COLUMN sample_thresholds.hour IS 'UTC hour in which the conversations started.';
+COMMENT ON COLUMN sample_thresholds.threshold IS 'From 0 (none) to 1 (all); it only rises.';
+COMMENT ON COLUMN sample_thresholds.seen_since IS 'When the first of the conversations arrived that runs have looked at, UTC; decides whether the threshold may still rise.';
+
+COMMENT ON TABLE partition_places IS 'How many conversations each run chose anew for a capped metric; those of one hourly partition add up to no more than the cap.';
+COMMENT ON COLUMN partition_places.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN partition_places.metric_key IS 'The metric''s key.';
+COMMENT ON COLUMN partition_places.definition_version IS 'Version of the definition.';
+COMMENT ON COLUMN partition_places.window_end IS 'End of the window that was looked at, UTC; one for each hourly partition.';
+COMMENT ON COLUMN partition_places.run_id IS 'The run.';
+COMMENT ON COLUMN partition_places.places IS 'Conversations that it chose.';
+
+COMMENT ON TABLE open_places IS 'Conversations that were chosen for a capped metric and have no state yet; a later run finishes them beside its own.';
+COMMENT ON COLUMN open_places.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN open_places.metric_key IS 'The metric''s key.';
+COMMENT ON COLUMN open_places.definition_version IS 'Version of the definition.';
+COMMENT ON COLUMN open_places.conversation_id IS 'The conversation.';
+COMMENT ON COLUMN open_places.content_hash IS 'Its content when it was chosen.';
 
 COMMENT ON TABLE extraction_runs IS 'The ledger: what each run did for each definition and window. eligible_count is the sum of the counts of states.';
 COMMENT ON COLUMN extraction_runs.workspace_id IS 'UUID of the workspace that the row belongs to.';
