@@ -12,6 +12,7 @@ from pipeline.aggregate.calendar import Span, register_spans
 from pipeline.aggregate.enter import SQL, enter_values, finish
 from pipeline.aggregate.plan import Plans
 from pipeline.aggregate.queries import Row, Traffic, fetch_rows
+from pipeline.catalog.aggregations import AGGREGATIONS
 from pipeline.catalog.catalog import Catalog
 from pipeline.errors import UserError
 from pipeline.store import load_sql, run_script, text_list
@@ -64,7 +65,7 @@ def measure(
         traffic: `all` gives rows for each class.
         service_id: one service.
         most_groups: the groups with most conversations; all others make up the group `REST`.
-        also: other aggregations of the same values.
+        also: other aggregations of the same values, if they are numbers or booleans.
 
     Returns:
         Rows with the columns of `metric_periods` but for their history, `granularity` being `span`, and `group_key`;
@@ -79,9 +80,11 @@ def measure(
     plans.add_all([(key, version) for (version,) in in_force.fetchall()])
     if not plans.plans or not spans:
         return []
-    asked = plans.metrics[-1]
-    for aggregation in also:
-        plans.add(asked, aggregation)
+    asked = plans.metrics[-1].definition
+    if asked.aggregation != "ratio":
+        for aggregation in also:
+            if asked.metric_type in AGGREGATIONS[aggregation].types or asked.metric_type == "boolean":
+                plans.add(plans.metrics[-1], aggregation)
     plans.register()
     register_spans(con, "spans", spans)
     run_script(con, load_sql(SQL, "scope_spans"))

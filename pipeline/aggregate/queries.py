@@ -108,7 +108,7 @@ def history(
     Raises:
         UnknownMetricError: the store holds no definition with this key.
     """
-    _check_known(con, workspace_id, key)
+    check_known(con, workspace_id, key)
     return fetch_rows(
         con,
         load_sql(SQL, "history"),
@@ -156,7 +156,7 @@ def trend(
     Raises:
         UnknownMetricError: the store holds no definition with this key.
     """
-    _check_known(con, workspace_id, key)
+    check_known(con, workspace_id, key)
     register_spans(con, "trend_days", last_local_days(now or datetime.now(UTC), days, zone))
     return fetch_rows(
         con,
@@ -188,7 +188,7 @@ def hour_rows(
     return {(row["metric_key"], row["period_start"].astimezone(UTC)): row for row in rows}
 
 
-def _check_known(con: duckdb.DuckDBPyConnection, workspace_id: str, key: str) -> None:
+def check_known(con: duckdb.DuckDBPyConnection, workspace_id: str, key: str) -> None:
     """Refuse a key that was never defined; install the macro that the queries read."""
     query = "SELECT count(*) FROM metric_definitions WHERE workspace_id = $1 AND key = $2"
     if not con.execute(query, [workspace_id, key]).fetchall()[0][0]:

@@ -91,7 +91,7 @@ def get(
     """The periods of one metric, newest first."""
     settings = load_settings()
     date_from, date_to = instants.span(start, end, settings)
-    rows = _read(
+    rows = read_metric(
         settings,
         key,
         lambda con: periods_between(
@@ -124,7 +124,7 @@ def trend(
 ) -> None:
     """A chart of one metric's last days; a day without values is a gap, not a zero."""
     settings = load_settings()
-    rows = _read(
+    rows = read_metric(
         settings,
         key,
         lambda con: queries.trend(
@@ -155,7 +155,7 @@ _SPARE = ("traffic", "revision", "eligible", "unit", "bounds", "examined", "inte
 _WELL_COVERED = 0.9
 
 
-def _read(
+def read_metric(
     settings: Settings, key: str, query: Callable[[duckdb.DuckDBPyConnection], list[queries.Row]]
 ) -> list[queries.Row]:
     """What a query of one metric gives; of one that is defined and that no run has looked at yet: nothing."""
@@ -171,7 +171,6 @@ def _read(
 
 
 def _cells(row: dict[str, Any]) -> Sequence[Any]:
-    low, high = row["interval_low"], row["interval_high"]
     return (
         _period(row),
         row["traffic"],
@@ -180,9 +179,9 @@ def _cells(row: dict[str, Any]) -> Sequence[Any]:
         row["event_count"],
         row["eligible_count"],
         None if row["coverage"] is None else f"{row['coverage']:.1%}",
-        None if low is None else f"{low:.4g} to {high:.4g}",
-        _bounds(row),
-        f"{row['selection']}, estimated" if row["estimated"] else row["selection"],
+        interval_of(row),
+        bounds_of(row),
+        examined_of(row),
         row["revision"],
     )
 
@@ -194,7 +193,21 @@ def _change(row: dict[str, Any]) -> str | None:
     return None if row["complete"] else "not over"
 
 
-def _bounds(row: dict[str, Any]) -> str | None:
+def interval_of(row: dict[str, Any]) -> str | None:
+    """The 95 % interval of a row in words."""
+    low, high = row["interval_low"], row["interval_high"]
+    return None if low is None else f"{low:.4g} to {high:.4g}"
+
+
+def examined_of(row: dict[str, Any]) -> str:
+    """How the examined conversations were chosen, and what follows for the value."""
+    words = [row["selection"], *(["estimated"] if row["estimated"] else [])]
+    if row["uncovered_share"]:
+        words.append(f"nothing of {row['uncovered_share']:.0%}")
+    return ", ".join(words)
+
+
+def bounds_of(row: dict[str, Any]) -> str | None:
     """Where the value could lie whatever the conversations without one hold; shown where they are more than a few."""
     low, high, coverage = row["bound_low"], row["bound_high"], row["coverage"]
     if coverage is None or coverage >= _WELL_COVERED or (low is None and high is None):

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import duckdb
 
 from pipeline.aggregate.calendar import Span
 from pipeline.aggregate.measure import REST, measure
 from pipeline.aggregate.queries import Row, Traffic
-from pipeline.catalog.catalog import Metric
 
+Order = Literal["size", "low"]
 QUANTILES = ("p50", "p90", "p95", "p99")
 
 
 def breakdown(
     con: duckdb.DuckDBPyConnection,
     workspace_id: str,
-    metric: Metric,
+    key: str,
     span: Span,
     *,
     by: str = "none",
     traffic: Traffic = "production",
     service_id: str | None = None,
     most_groups: int = 50,
+    order: Order = "size",
 ) -> list[Row]:
     """A row for each group of a span, those with most conversations first.
 
@@ -31,12 +34,14 @@ def breakdown(
     Args:
         con: a connection to read from.
         workspace_id: whose values.
-        metric: the definition in force.
+        key: the metric, in its version in force.
         span: half-open.
         by: a dimension of `measure`, or `category`.
         traffic: `all` gives rows for each class.
         service_id: one service.
         most_groups: what is beyond them is one row, the rest; of categories, the most frequent.
+        order: `size`, those with most conversations first; `low`, those first whose value is highest for certain: by
+            the lower end of the interval, else of the bounds, so that a group of three does not lead by luck.
 
     Returns:
         The columns of `metric_periods`, `group_key` (None: conversations that say nothing), `rest` (whether the row is
@@ -45,17 +50,16 @@ def breakdown(
     Raises:
         UserError: nothing can be grouped by `by`.
     """
-    spread = metric.definition.metric_type != "categorical" and metric.definition.aggregation != "ratio"
     rows = measure(
         con,
         workspace_id,
-        metric.key,
+        key,
         [span],
         by="none" if by == "category" else by,
         traffic=traffic,
         service_id=service_id,
         most_groups=most_groups,
-        also=("avg", *QUANTILES) if spread else (),
+        also=("avg", *QUANTILES),
     )
     found: dict[tuple[str, str | None], dict[str, Row]] = {}
     for row in rows:
@@ -64,8 +68,15 @@ def breakdown(
     if by == "category":
         groups = _by_category([row for row in rows if row["category"] is not None], most_groups)
     else:
-        groups = [each[metric.definition.aggregation] for each in found.values()]
-    return [_described(row, found, spread and by != "category") for row in groups]
+        groups = [next(iter(each.values())) for each in found.values()]
+    if order == "low":
+        groups.sort(key=lambda row: _least(row), reverse=True)
+    return [_described(row, {} if by == "category" else found) for row in groups]
+
+
+def _least(row: Row) -> tuple[bool, float]:
+    known = next((row[name] for name in ("interval_low", "bound_low") if row[name] is not None), None)
+    return (row["group_key"] != REST and known is not None, known or 0.0)
 
 
 def _by_category(rows: list[Row], most_groups: int) -> list[Row]:
@@ -85,13 +96,13 @@ def _by_category(rows: list[Row], most_groups: int) -> list[Row]:
     return groups
 
 
-def _described(row: Row, found: dict[tuple[str, str | None], dict[str, Row]], spread: bool) -> Row:
+def _described(row: Row, found: dict[tuple[str, str | None], dict[str, Row]]) -> Row:
     own = found.get((row["traffic"], row["group_key"]), {})
     rest = row["group_key"] == REST
     return {
         **row,
         "group_key": None if rest else row["group_key"],
         "rest": rest,
-        "mean": own["avg"]["value"] if spread else None,
-        "quantiles": [own[name]["value"] for name in QUANTILES] if spread else None,
+        "mean": own["avg"]["value"] if "avg" in own else None,
+        "quantiles": [own[name]["value"] for name in QUANTILES] if QUANTILES[0] in own else None,
     }

@@ -18,7 +18,7 @@ from pipeline.api.routing import workspace_router
 from pipeline.api.rows import conversation_value, period_value, single_value
 from pipeline.api.service import Caller, Service
 from pipeline.catalog.catalog import Catalog
-from pipeline.reports.breakdown import breakdown
+from pipeline.reports.breakdown import Order, breakdown
 from pipeline.reports.values import single_values
 from pipeline.store import STATES
 from pipeline.window import HOUR, floor_hour
@@ -42,6 +42,12 @@ def get_breakdown(
             examples=["service", "tag:plan", "summary:final_state"],
         ),
     ] = "service",
+    order: Annotated[
+        Order,
+        Query(
+            description="`size`: most conversations first. `low`: by the lower end of the interval, or of the bounds."
+        ),
+    ] = "size",
     groups: Annotated[
         int, Query(ge=1, le=500, description="The largest ones; the others are one group, the rest.")
     ] = 50,
@@ -68,12 +74,13 @@ def get_breakdown(
         rows = breakdown(
             con,
             caller.workspace_id,
-            metric,
+            metric.key,
             (start, end),
             by=by,
             traffic=source,
             service_id=service_id,
             most_groups=groups,
+            order=order,
         )
     found = [_group(row) for row in rows]
     return BreakdownResponse.model_validate({"by": by, "date_from": start, "date_to": end, "groups": found})
