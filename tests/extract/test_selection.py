@@ -253,14 +253,13 @@ KILLER = """
 import os, signal
 def evaluate(conversation):
     if os.path.exists({flag!r}) and conversation["intelligence"]["score"] == {score}:
-        os.remove({flag!r})
         os.kill(os.getppid(), signal.SIGKILL)
     return float(conversation["intelligence"]["score"])
 """
 
 
 def test_a_killed_run_goes_on_with_what_it_had_chosen(bench: Any, tmp_path: Path) -> None:
-    """The function kills the run that called it, once, in the midst of the second hundred."""
+    """The function kills the run that calls it, in the midst of the second hundred."""
     bench.add(*(bench.ended(f"c{n}", n / 10, score=n) for n in range(300)))
     lots = draws([f"c{n}" for n in range(300)])
     order = sorted(range(300), key=lambda n: lots[f"c{n}"])
@@ -283,7 +282,7 @@ def test_a_killed_run_goes_on_with_what_it_had_chosen(bench: Any, tmp_path: Path
             flag.touch()
             first = subprocess.run(command, env=environment, cwd=home, check=False)
             assert first.returncode == -signal.SIGKILL
-            assert not flag.exists()
+            flag.unlink()
         subprocess.run(command, env=environment, cwd=home, check=True)
         store = Store(Settings(home=home / "home", definitions=home / "definitions"))
         with store.write() as con:
