@@ -318,15 +318,15 @@ def uneven(dice: random.Random, hours: int, busy: int, quiet: int) -> list[Talk]
 
 
 def test_real_runs_tell_the_true_rate_where_the_newest_do_not(tmp_path: Path) -> None:
-    talks = drawn(uneven(random.Random(7), 12, busy=300, quiet=60))
-    deployment = Deployment(tmp_path, 24, lot={"cap": 60}, newest={"cap": 60, "selection": "recent"})
-    for hour in range(1, 14):
+    talks = drawn(uneven(random.Random(7), 6, busy=0, quiet=200))
+    deployment = Deployment(tmp_path, 24, lot={"cap": 50}, newest={"cap": 50, "selection": "recent"})
+    for hour in range(1, 8):
         deployment.run(hour, talks)
     truth = fmean(talk.outcome for talk in talks)
     rows = deployment.sql(
         "SELECT metric_key, hour(observed_at), count(*), list(value_number) FILTER (status = 'ok') "
         "FROM metric_values WHERE observed_at < ? GROUP BY ALL",
-        at(12 * 60),
+        at(6 * 60),
     )
     estimates = {
         key: stratified({hour: (n, outcomes or []) for metric, hour, n, outcomes in rows if metric == key})
