@@ -253,14 +253,13 @@ KILLER = """
 import os, signal
 def evaluate(conversation):
     if os.path.exists({flag!r}) and conversation["intelligence"]["score"] == {score}:
-        os.remove({flag!r})
         os.kill(os.getppid(), signal.SIGKILL)
     return float(conversation["intelligence"]["score"])
 """
 
 
 def test_a_killed_run_goes_on_with_what_it_had_chosen(bench: Any, tmp_path: Path) -> None:
-    """The function kills the run that called it, once, in the midst of the second hundred."""
+    """The function kills the run that calls it, in the midst of the second hundred."""
     bench.add(*(bench.ended(f"c{n}", n / 10, score=n) for n in range(300)))
     lots = draws([f"c{n}" for n in range(300)])
     order = sorted(range(300), key=lambda n: lots[f"c{n}"])
@@ -283,7 +282,7 @@ def test_a_killed_run_goes_on_with_what_it_had_chosen(bench: Any, tmp_path: Path
             flag.touch()
             first = subprocess.run(command, env=environment, cwd=home, check=False)
             assert first.returncode == -signal.SIGKILL
-            assert not flag.exists()
+            flag.unlink()
         subprocess.run(command, env=environment, cwd=home, check=True)
         store = Store(Settings(home=home / "home", definitions=home / "definitions"))
         with store.write() as con:
@@ -319,15 +318,15 @@ def uneven(dice: random.Random, hours: int, busy: int, quiet: int) -> list[Talk]
 
 
 def test_real_runs_tell_the_true_rate_where_the_newest_do_not(tmp_path: Path) -> None:
-    talks = drawn(uneven(random.Random(7), 12, busy=300, quiet=60))
-    deployment = Deployment(tmp_path, 24, lot={"cap": 60}, newest={"cap": 60, "selection": "recent"})
-    for hour in range(1, 14):
+    talks = drawn(uneven(random.Random(7), 6, busy=0, quiet=200))
+    deployment = Deployment(tmp_path, 24, lot={"cap": 50}, newest={"cap": 50, "selection": "recent"})
+    for hour in range(1, 8):
         deployment.run(hour, talks)
     truth = fmean(talk.outcome for talk in talks)
     rows = deployment.sql(
         "SELECT metric_key, hour(observed_at), count(*), list(value_number) FILTER (status = 'ok') "
         "FROM metric_values WHERE observed_at < ? GROUP BY ALL",
-        at(12 * 60),
+        at(6 * 60),
     )
     estimates = {
         key: stratified({hour: (n, outcomes or []) for metric, hour, n, outcomes in rows if metric == key})
