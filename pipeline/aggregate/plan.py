@@ -191,7 +191,7 @@ class Plans:
         self.metrics.append(metric)
         family = family_of(aggregation, definition.metric_type)
         reads = _reads(definition, aggregation, read)
-        selection = _selection(definition)
+        selection = _selection(definition, read)
         lowest, highest = _possible_range(definition)
         self.plans.append(
             Plan(
@@ -253,6 +253,11 @@ def _possible_range(definition: MetricDefinition) -> tuple[float | None, float |
     return (None if lowest is None else float(lowest)), (None if highest is None else float(highest))
 
 
-def _selection(definition: MetricDefinition) -> str:
-    chosen = definition.cap is not None or definition.sampling_rate < 1 or definition.extraction_mode in CAPPED_MODES
-    return definition.selection if chosen else "all"
+def _selection(definition: MetricDefinition, read: list[Metric]) -> str:
+    """How the examined conversations were chosen; of a ratio, as those of the side that says least."""
+    if read:
+        sides = {_selection(side.definition, []) for side in read}
+        return next(name for name in ("recent", "random", "all") if name in sides)
+    if definition.cap is not None or definition.extraction_mode in CAPPED_MODES:
+        return definition.selection
+    return "random" if definition.sampling_rate < 1 else "all"
