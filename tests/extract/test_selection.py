@@ -302,7 +302,7 @@ def test_a_killed_run_goes_on_with_what_it_had_chosen(bench: Any, tmp_path: Path
     assert found[0][3] == [(0,)]
 
 
-def uneven(dice: random.Random, hours: int, busy: int, quiet: int) -> list[Talk]:
+def uneven(dice: random.Random, hours: int, busy: int, quiet: int, longer: float = 8) -> list[Talk]:
     """Conversations whose outcome is rare, but not at the end of the hour, and more frequent by day than by night."""
     talks = []
     for hour in range(hours):
@@ -311,14 +311,14 @@ def uneven(dice: random.Random, hours: int, busy: int, quiet: int) -> list[Talk]
             minute = dice.uniform(0, 60)
             share = (0.03 if minute < 45 else 0.3) * (1.1 if day else 0.5)
             outcome = float(dice.random() < share)
-            end = hour * 60 + minute + dice.expovariate(1 / (4 + 8 * outcome))  # what goes wrong takes longer
+            end = hour * 60 + minute + dice.expovariate(1 / (4 + longer * outcome))  # what goes wrong takes longer
             late = dice.choice([60, 600, 2000]) if dice.random() < 0.05 else 0.5
             talks.append(Talk(f"{hours}-{hour}-{n}-{dice.random()}", hour * 60 + minute, end, end + late, 0.0, outcome))
     return talks
 
 
 def test_real_runs_tell_the_true_rate_where_the_newest_do_not(tmp_path: Path) -> None:
-    talks = drawn(uneven(random.Random(7), 6, busy=0, quiet=200))
+    talks = drawn(uneven(random.Random(7), 6, busy=0, quiet=200, longer=0))
     deployment = Deployment(tmp_path, 24, lot={"cap": 50}, newest={"cap": 50, "selection": "recent"})
     for hour in range(1, 8):
         deployment.run(hour, talks)
