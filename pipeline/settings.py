@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     cap: int = Field(default=500, ge=1, description="Newest conversations per run for modes that cost money.")
     max_custom_metrics: int = Field(default=50, ge=0, description="Custom definitions per workspace.")
     error_attempts: int = Field(default=5, ge=1, description="Runs that try a failed value before it is left alone.")
+    max_error_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of errors above which a metric's hour has failed (of fewer than 20: all); 1 is never.",
+    )
     earliest_event: datetime = Field(
         default=datetime(2000, 1, 1, tzinfo=UTC), description="Events before this instant are refused."
     )

@@ -11,6 +11,7 @@ import duckdb
 
 from pipeline.catalog.catalog import Metric
 from pipeline.extract import ledger
+from pipeline.extract.failures import failing
 from pipeline.extract.report import MetricOutcome
 from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
 from pipeline.extract.shards import Kind, evaluate
@@ -60,6 +61,7 @@ def evaluate_capped(run: RunContext, planned: Sequence[PlannedWork], *, dry_run:
         outcomes = [_finished(item.outcome, item.work, results[item.outcome.key], share) for item in items]
         with run.store.transaction("values") as con:
             write_skipped(con, run, [item.work for item in items], results)
+            outcomes = failing(con, run, outcomes)
             ledger.record(con, run, outcomes, results=results)
         yield from outcomes
 

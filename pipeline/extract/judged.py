@@ -174,10 +174,9 @@ def value_columns(value: Value | None) -> dict[str, Any]:
     match value:
         case bool():
             return {"value_boolean": value}
-        case int() if float(value) != value:  # a double cannot hold it: its digits are kept beside
-            return {"value_number": float(value), "value_text": str(value)}
         case int() | float():
-            return {"value_number": float(value)}
+            number = float(value)  # an integer that a double cannot hold keeps its digits beside it
+            return {"value_number": number, **({} if number == value else {"value_text": str(value)})}
         case str():
             return {"value_text": composed(value)}
         case tuple():

@@ -14,6 +14,7 @@ import duckdb
 from pipeline.catalog.catalog import Metric
 from pipeline.extract import ledger
 from pipeline.extract.capped import PlannedWork, choose
+from pipeline.extract.failures import failing
 from pipeline.extract.isolation import isolate
 from pipeline.extract.modes import extract_together
 from pipeline.extract.planning import Stage, learn, plan, prepare
@@ -63,6 +64,7 @@ def extract_stage(con: duckdb.DuckDBPyConnection, run: RunContext, stage: Stage,
         con.execute("BEGIN")
         con.execute(load_sql(SQL, "unchanged"))
         replace_slices(con, run)
+        done = tuple(failing(con, run, done))
         ledger.record(con, run, done)
         con.execute("COMMIT")
     return StageResult(done, work)

@@ -38,3 +38,6 @@ BY_WEIGHT = (
     "pending",
 )
 """Of several readings without a usable one, the value has the state that comes last here."""
+
+NOT_EXAMINED = ("not_applicable", "not_sampled", "over_cap", "over_budget", "no_model", "pending")
+"""States of conversations that a metric did not look at."""

@@ -160,7 +160,8 @@ def test_judged_values_fold_as_the_others_do(readings: list[float | str], name: 
     with _FOLDING.cursor() as con:
         con.execute(load_sql("pipeline.extract.sql", "fold_macros"))
         con.execute(
-            "CREATE OR REPLACE TABLE unit (metric_key VARCHAR, conversation_id VARCHAR, participant VARCHAR, metric_type VARCHAR, "
+            "CREATE OR REPLACE TABLE unit (metric_key VARCHAR, conversation_id VARCHAR, participant VARCHAR, "
+            "metric_type VARCHAR, "
             "scope VARCHAR, fold VARCHAR, position BIGINT, place BIGINT, status VARCHAR, value_number DOUBLE, "
             "value_text VARCHAR, value_boolean BOOLEAN, value_list VARCHAR[])"
         )
