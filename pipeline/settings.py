@@ -143,7 +143,7 @@ def load_settings(**overrides: object) -> Settings:
         SettingsError: naming every setting that cannot be used and what was found.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
             # What stands under an unknown name may be a key.
@@ -154,3 +154,6 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(f"Settings cannot be used: {problems}. Mend {SETTINGS_FILE} or METRIC_STORE_*.") from None
     except ValueError as error:  # malformed TOML
         raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from None
+    if settings.home.exists() and not settings.home.is_dir():
+        raise SettingsError(f"The home {settings.home} is a file; name a folder in METRIC_STORE_HOME.")
+    return settings

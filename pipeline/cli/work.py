@@ -14,13 +14,14 @@ from rich.progress import Progress, TaskID
 from pipeline import hourly
 from pipeline.catalog.catalog import Catalog
 from pipeline.cli import instants
-from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, progress
+from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, note, progress
 from pipeline.cli.explained import show_explanation
 from pipeline.cli.shown import All, Group, Quiet, choose, of_group, tell_left_out
 from pipeline.extract import ExtractReport, MetricOutcome
 from pipeline.ingest import IngestProgress, IngestReport
 from pipeline.ingest import ingest as ingest_files
 from pipeline.ingest.explain import explain as explain_record
+from pipeline.ingest.unread import count_unread
 from pipeline.judge.engine import Counters
 from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
@@ -108,6 +109,8 @@ def run(
         )
     show = _Show(catalog, everything=everything or bool(keys), quiet=quiet, as_json=as_json, dry_run=dry_run)
     _present(report, show)
+    if dry_run and not quiet and (unread := count_unread(store, settings)):
+        note(f"{unread:,} files are not read yet; a run reads them first, so it may have more to do.")
 
 
 def backfill(

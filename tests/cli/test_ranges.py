@@ -98,3 +98,23 @@ def test_an_export_refuses_an_ending_that_it_cannot_write(name: str) -> None:
 )
 def test_an_export_writes_what_the_ending_says(name: str, kind: str) -> None:
     assert format_of(Path(name)) == kind
+
+
+def test_a_dry_run_says_what_it_has_not_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    (landing / "e.ndjson").write_text("")
+    monkeypatch.setenv("METRIC_STORE_LANDING", str(landing))
+    assert run(["run", "--at", "2026-03-02T09:00Z", "--metric", "call_count", "--dry-run"]) == 0
+    assert "1 files are not read yet" in capsys.readouterr().err
+
+
+def test_a_home_that_is_a_file_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "note.txt").write_text("")
+    monkeypatch.setenv("METRIC_STORE_HOME", str(tmp_path / "note.txt"))
+    assert run(["run"]) == 2
+    assert "note.txt is a file" in " ".join(capsys.readouterr().err.split())

@@ -35,7 +35,7 @@ def test_when_errors_are_too_many(errors: int, examined: int, most: float, faile
     ("reason", "shown"),
     [
         ("m.py: ValueError in line 2.", "m.py: ValueError in line 2"),
-        ("Found 'my card is 4111'; no number", "Found …"),
+        ("Found 'my card is 4111'; no number", "Found …; no number"),
         ("The model's answer\nis malformed.", "The model\u2019s answer is malformed"),
         ("401 for sk-abcdefghijklmnop and Bearer abc", "401 for … and …"),
     ],
@@ -117,7 +117,7 @@ def test_words_are_counted_only_where_every_turn_has_some(bench: Any) -> None:
     """A turn without text has words that nobody knows, so the count of the conversation is not known either."""
     bench.define(
         *(
-            bench.definition(name, extract_path=f"$.{name}")
+            bench.definition(name, extract_path=f"$.conversation_summary.{name}")
             for name in ("word_count", "agent_word_count", "user_word_count")
         )
     )
