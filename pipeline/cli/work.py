@@ -110,7 +110,8 @@ def run(
     show = _Show(catalog, everything=everything or bool(keys), quiet=quiet, as_json=as_json, dry_run=dry_run)
     _present(report, show)
     if dry_run and not quiet and (unread := count_unread(store, settings)):
-        note(f"{unread:,} files are not read yet; a run reads them first, so it may have more to do.")
+        files = "1 file is" if unread == 1 else f"{unread:,} files are"
+        note(f"{files} not read yet, which a run does first; so it may have more to do.")
 
 
 def backfill(

@@ -108,7 +108,7 @@ def test_a_dry_run_says_what_it_has_not_read(
     (landing / "e.ndjson").write_text("")
     monkeypatch.setenv("METRIC_STORE_LANDING", str(landing))
     assert run(["run", "--at", "2026-03-02T09:00Z", "--metric", "call_count", "--dry-run"]) == 0
-    assert "1 files are not read yet" in capsys.readouterr().err
+    assert "1 file is not read yet" in capsys.readouterr().err
 
 
 def test_a_home_that_is_a_file_is_named(
