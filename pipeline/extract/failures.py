@@ -6,7 +6,6 @@ asset checks and the exit code say so, with the commonest reason.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -18,8 +17,6 @@ from pipeline.extract.report import MetricOutcome
 from pipeline.extract.run_context import RunContext
 from pipeline.store import load_sql
 from pipeline.store.states import NOT_EXAMINED
-
-logger = logging.getLogger(__name__)
 
 FEW = 20
 """Of fewer conversations a share says little; then all of them must have ended in an error."""
@@ -78,5 +75,4 @@ def _judged(con: duckdb.DuckDBPyConnection, run: RunContext, outcome: MetricOutc
     if rows:
         reason, count, total = rows[0]
         told += f", {count / total:.0%} of them with: {readable(reason)}"
-    logger.warning("%s failed: %s.", outcome.key, told)
     return replace(outcome, failure=f"{told}.")
