@@ -9,6 +9,7 @@ MetricStoreError
 │   ├── UnknownMetricError     no definition has that key
 │   ├── UnknownConversationError
 │   ├── NotFoundError          anything else that was named and does not exist
+│   ├── NotBegunError          an hour that was named lies in the future
 │   ├── ExpressionError        a filter, formula, pattern or path cannot be accepted
 │   ├── SourceError            a landing folder, file or archive cannot be read
 │   ├── StoreUnavailableError  the database file cannot be opened, is full, or is not ours
@@ -65,6 +66,10 @@ class UnknownConversationError(UserError):
 
 class NotFoundError(UserError):
     """A run, revision, key, threshold or webhook that was named does not exist."""
+
+
+class NotBegunError(UserError):
+    """An hour that was to be run lies in the future."""
 
 
 class ExpressionError(UserError):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.aggregate import AggregateReport, aggregate
 from pipeline.catalog import Catalog
+from pipeline.errors import NotBegunError
 from pipeline.extract import ExtractReport, MetricOutcome, extract, warn_without_model
 from pipeline.extract.batched import extract_in_batches
 from pipeline.ingest import IngestProgress, IngestReport, ingest
@@ -18,6 +20,8 @@ from pipeline.store import Store
 from pipeline.window import Window
 from pipeline.workspace.after_run import tell
 from pipeline.workspace.intake import adopt_intake
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,8 @@ def backfill(
     """Do the windows in order, each selecting for itself, then aggregate and publish once.
 
     The period rows are those of one run per hour; only revisions that nobody could have read in between are not made.
-    A crash is mended by the next run of any kind: what is stale is a row.
+    A crash is mended by the next run of any kind: what is stale is a row. Windows of hours that have not begun are left
+    out: they would only be marked as done.
 
     Args:
         store: the database.
@@ -122,7 +127,11 @@ def backfill(
         in_batches: models are asked through the Batch API, once for all windows; waits until it has answered.
         on_batch: called after each look at the open batches.
         redecide: whether conversations that a policy left out are decided anew.
+
+    Raises:
+        NotBegunError: none of the hours has begun.
     """
+    windows = _begun(windows, datetime.now(UTC))
     ingested = None
     if ingest_first and not dry_run:
         adopt_intake(settings)
@@ -130,10 +139,10 @@ def backfill(
     reports: list[ExtractReport] = []
     refused: tuple[str, ...] = ()
     if in_batches and not dry_run:
-        batched = extract_in_batches(store, catalog, settings, list(windows), keys=keys, report=on_batch)
+        batched = extract_in_batches(store, catalog, settings, windows, keys=keys, report=on_batch)
         reports.extend(batched.windows)
         refused = tuple(batched.progress.failures)
-        windows = ()
+        windows = []
     for window in windows:
         report = extract(
             store,
@@ -157,3 +166,21 @@ def backfill(
     store.publish()
     tell(settings, store, catalog, [report.run_id for report in reports], datetime.now(UTC))
     return RunReport(ingested, tuple(reports), aggregated, refused)
+
+
+def _begun(windows: Iterable[Window], now: datetime) -> list[Window]:
+    """Those of the windows whose hour has begun."""
+    asked = list(windows)
+    begun = [window for window in asked if window.hour <= now]
+    if asked and not begun:
+        raise NotBegunError(
+            f"The hour {asked[0].hour:%F %H:%M} UTC has not begun; it is {now:%F %H:%M} UTC. Nothing was done."
+        )
+    if len(begun) < len(asked):
+        logger.warning(
+            "%d of %d hours have not begun and are left out, from %s UTC on.",
+            len(asked) - len(begun),
+            len(asked),
+            f"{begun[-1].end:%F %H:%M}",
+        )
+    return begun

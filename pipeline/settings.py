@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     cap: int = Field(default=500, ge=1, description="Conversations newly examined per hour, in modes that cost money.")
     max_custom_metrics: int = Field(default=50, ge=0, description="Custom definitions per workspace.")
     error_attempts: int = Field(default=5, ge=1, description="Runs that try a failed value before it is left alone.")
+    max_error_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of errors above which a metric's hour has failed (of fewer than 20: all); 1 is never.",
+    )
     earliest_event: datetime = Field(
         default=datetime(2000, 1, 1, tzinfo=UTC), description="Events before this instant are refused."
     )
@@ -137,7 +143,7 @@ def load_settings(**overrides: object) -> Settings:
         SettingsError: naming every setting that cannot be used and what was found.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
             # What stands under an unknown name may be a key.
@@ -148,3 +154,6 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(f"Settings cannot be used: {problems}. Mend {SETTINGS_FILE} or METRIC_STORE_*.") from None
     except ValueError as error:  # malformed TOML
         raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from None
+    if settings.home.exists() and not settings.home.is_dir():
+        raise SettingsError(f"The home {settings.home} is a file; name a folder in METRIC_STORE_HOME.")
+    return settings

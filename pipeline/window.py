@@ -14,6 +14,11 @@ def floor_hour(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
+def ceil_hour(instant: datetime) -> datetime:
+    """The start of the first UTC hour that starts at an aware instant or after it."""
+    return floor_hour(instant) + (HOUR if floor_hour(instant) < instant else timedelta(0))
+
+
 @dataclass(frozen=True, order=True)
 class Window:
     """Half-open span `[start, end)` of whole UTC hours; `end` names the hourly partition `[end - 1 h, end)`."""
@@ -34,8 +39,12 @@ class Window:
 
     @classmethod
     def each_hour(cls, first: datetime, last: datetime, hours: int = 24) -> Iterator[Window]:
-        """One window for each hourly partition in `[first, last)`, oldest first."""
-        end = floor_hour(first) + HOUR
-        while end <= last:
-            yield cls.ending(end, hours)
-            end += HOUR
+        """One window for each hourly partition of `[first, last)`, oldest first.
+
+        An hour belongs to the range in which it starts: a day in Asia/Kolkata (18:30 to 18:30 UTC) has the 24 hours
+        from 19:00 to 18:00. Two ranges that meet share no hour and leave none out.
+        """
+        start = ceil_hour(first)
+        while start < last:
+            yield cls.ending(start + HOUR, hours)
+            start += HOUR

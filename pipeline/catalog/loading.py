@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from pipeline.catalog.catalog import SHIPPED, Catalog, ManagedBy, Metric, Problem
 from pipeline.catalog.checks import load_checks
+from pipeline.catalog.constant import warn_of_constants
 from pipeline.catalog.explain import explain
 from pipeline.catalog.lint import lint
 from pipeline.catalog.models import Key, MetricDefinition, Model, Name
@@ -120,7 +121,7 @@ def load_catalog(
     by_key = {metric.key: metric for metric in metrics}
     checks, own_checks = load_checks(shipped, own, by_key, gathered.problems)
     policies = load_policies(own, by_key, gathered.left_out, withholding)
-    problems = (*gathered.problems, *withholding, *lint(metrics))
+    problems = (*gathered.problems, *withholding, *lint(metrics), *warn_of_constants(metrics))
     return Catalog(metrics, sources, problems, checks, own_checks, policies, tuple(withholding))
 
 

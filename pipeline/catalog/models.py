@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from pipeline.catalog.aggregations import AGGREGATIONS
+from pipeline.text import Composed
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", min_length=1, max_length=64)]
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+Words = Annotated[str, Field(min_length=1, max_length=128), Composed]
+"""A label or keyword: text that is compared with what was said or found, in one spelling."""
+
+PLAUSIBLE = 1e100
+"""Numbers beyond this are out of range in every mode, so that no sum of squares overflows a double."""
 
 MetricType = Literal["numerical", "categorical", "boolean"]
 Source = Literal[
@@ -74,15 +81,17 @@ def _selection(name: object) -> object:
 class Label(Model):
     """One class that a model may answer."""
 
-    label: str = Field(min_length=1, max_length=128, description="What the model answers.")
+    label: Words = Field(description="What the model answers.")
     description: str | None = Field(default=None, max_length=1000, description="When it holds; told to the model.")
 
 
 class PatternEnd(Model):
     """What one end of a temporal pattern looks for in a turn: keywords or a regular expression."""
 
-    keywords: tuple[Name, ...] = Field(default=(), max_length=200, description="Whole words, any of them, any case.")
-    regex: str | None = Field(default=None, min_length=1, max_length=2000, description="RE2 syntax.")
+    keywords: tuple[Words, ...] = Field(default=(), max_length=200, description="Whole words, any of them, any case.")
+    regex: Annotated[str, Composed] | None = Field(
+        default=None, min_length=1, max_length=2000, description="RE2 syntax."
+    )
     role: str | None = Field(default=None, max_length=64, description="Only turns of this role, for example agent.")
 
 
@@ -104,7 +113,9 @@ class ThresholdSpec(Model):
 
     metric: Key = Field(description="The metric that is compared.")
     operator: Operator = Field(description="== and != for any type, the others for numbers.")
-    value: float | str | bool = Field(description="What it is compared with, of the metric's type.")
+    value: Annotated[float | str | bool, Composed] = Field(
+        description="What it is compared with, of the metric's type."
+    )
     fold: Fold | Literal["each"] = Field(default="each", description="`each`: every value must satisfy the comparison.")
     count: int | None = Field(default=None, ge=1, description="With fold `count`: how many values must satisfy it.")
 
@@ -148,7 +159,7 @@ class MetricDefinition(Model):
     extract_path: str | None = Field(
         default=None, max_length=1000, description="JSONPath for `static`, and of the field for `ai_extract`."
     )
-    ai_labels: tuple[Name | Label, ...] | None = Field(
+    ai_labels: tuple[Words | Label, ...] | None = Field(
         default=None, min_length=1, max_length=200, description="Classes for `ai_classify`, fields for `ai_extract`."
     )
     ai_schema: dict[str, JsonValue] | None = Field(
@@ -170,7 +181,7 @@ class MetricDefinition(Model):
     ratio_denominator_event: Name | None = Field(default=None, description="Event type that a `ratio` divides by.")
     valid_range_min: float | None = Field(default=None, description="A smaller number is `out_of_range`.")
     valid_range_max: float | None = Field(default=None, description="A greater number is `out_of_range`.")
-    categories: tuple[Name, ...] | None = Field(
+    categories: tuple[Words, ...] | None = Field(
         default=None, min_length=1, max_length=500, description="Any other label is `unknown_category`."
     )
     unit: str | None = Field(default=None, max_length=32, description="Shown beside the number, for example seconds.")
@@ -198,7 +209,9 @@ class MetricDefinition(Model):
     participant_role: Name | None = Field(default=None, description="With scope participant or turn: only this role.")
     fold: Fold | None = Field(default=None, description="How values below a conversation become its one value.")
     pattern: PatternSpec | None = Field(default=None, description="For `pattern`.")
-    formula: str | None = Field(default=None, min_length=1, max_length=2000, description="Over other metrics' keys.")
+    formula: Annotated[str, Composed] | None = Field(
+        default=None, min_length=1, max_length=2000, description="Over other metrics' keys."
+    )
     threshold: ThresholdSpec | None = Field(default=None, description="For `threshold`.")
     written_name: Name | None = Field(default=None, description="Name the agent writes; default `key`.")
     repeated: Literal["first", "last", "list", "sum", "count"] = Field(
@@ -212,7 +225,7 @@ class MetricDefinition(Model):
     )
     ratio_numerator_metric: Key | None = Field(default=None, description="Metric whose sum a `ratio` takes.")
     ratio_denominator_metric: Key | None = Field(default=None, description="Metric whose sum a `ratio` divides by.")
-    gate: str | None = Field(
+    gate: Annotated[str, Composed] | None = Field(
         default=None, min_length=1, max_length=2000, description="Formula; false means not applicable."
     )
     sampling_rate: float = Field(
@@ -226,8 +239,8 @@ class MetricDefinition(Model):
     )
     repeat: int = Field(default=1, ge=1, le=25, description="Independent answers of a model for one value.")
     scale: ScaleSpec | None = Field(default=None, description="Bounds and bands of a judged number.")
-    true_label: Name | None = Field(default=None, description="Shown, and told to a model, for true.")
-    false_label: Name | None = Field(default=None, description="Shown, and told to a model, for false.")
+    true_label: Words | None = Field(default=None, description="Shown, and told to a model, for true.")
+    false_label: Words | None = Field(default=None, description="Shown, and told to a model, for false.")
     multi_label: bool = Field(default=False, description="Several categories may hold at once.")
     max_labels: int | None = Field(default=None, ge=1, le=200, description="With multi_label: at most so many.")
     goal: Literal["higher", "lower", "neutral"] = Field(default="neutral", description="Which direction is better.")
@@ -253,6 +266,17 @@ class MetricDefinition(Model):
             return "last"
         by_type: dict[MetricType, Fold] = {"numerical": "avg", "boolean": "any", "categorical": "last"}
         return by_type[self.metric_type]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Least and greatest number that a single reading may be, both included.
+
+        The range of the definition, that of its scale, and ±`PLAUSIBLE`; where several are given, the narrowest. A
+        folded `sum` or `count` is made of readings within it and may itself lie outside.
+        """
+        lows = [self.valid_range_min, self.scale.min if self.scale else None, -PLAUSIBLE]
+        highs = [self.valid_range_max, self.scale.max if self.scale else None, PLAUSIBLE]
+        return max(low for low in lows if low is not None), min(high for high in highs if high is not None)
 
     @property
     def event_level(self) -> bool:

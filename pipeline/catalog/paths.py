@@ -33,10 +33,20 @@ class Path:
     text: str
     sql: str | None
     compiled: JSONPath = field(repr=False, compare=False)
+    container: JSONPath | None = field(default=None, repr=False, compare=False)
 
     def find(self, document: Any) -> list[Any]:
         """Every match in a parsed document, in document order; a JSON null is a match."""
         return [match.value for match in self.compiled.find(document)]
+
+    def empty(self, document: Any) -> bool:
+        """Whether nothing was found in a list or object that is there: `$.items[*].price` where `items` is `[]`.
+
+        Nothing found in a list that is absent is something else, as is nothing found anywhere (`$..price`).
+        """
+        if self.container is None:
+            return False
+        return any(isinstance(match.value, list | dict) for match in self.container.find(document))
 
 
 @lru_cache(maxsize=4096)
@@ -60,7 +70,17 @@ def parse_path(text: str) -> Path:
     except (JSONPathError, DeprecationWarning, RecursionError) as error:
         reason = str(error).splitlines()[0].strip().rstrip(".") if str(error) else "nested too deeply"
         raise ExpressionError(f"`{text}` is not a JSONPath: {reason}; quote unusual names, as in `$['a b']`.") from None
-    return Path(text, _sql(compiled), compiled)
+    return Path(text, _sql(compiled), compiled, _container(compiled))
+
+
+def _container(compiled: JSONPath) -> JSONPath | None:
+    """The part of a path before the first step that may find several things; None if there is none such step."""
+    node, found = compiled, None
+    while isinstance(node, Child):
+        if _sql_step(node.right) is None:
+            found = node.left
+        node = node.left
+    return found if isinstance(node, Root) else None
 
 
 def _sql(compiled: JSONPath) -> str | None:

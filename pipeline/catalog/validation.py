@@ -92,8 +92,10 @@ def _mode(definition: MetricDefinition) -> Iterator[Finding]:
     needed = _NEEDED.get(mode)
     if needed and getattr(definition, needed) is None:
         yield Finding((needed,), "nothing", f"add it: extraction_mode {mode} needs it")
-    if mode == "static" and definition.extract_path is None and definition.aggregation not in ("count", "ratio"):
-        yield Finding(("extract_path",), "nothing", "add it; only the aggregations count and ratio go without a value")
+    counts = definition.aggregation in ("count", "ratio") or definition.fold == "count"
+    if mode == "static" and definition.extract_path is None and not counts:
+        advice = "add it; only the aggregations count and ratio, and fold: count, go without a value"
+        yield Finding(("extract_path",), "nothing", advice)
     if mode == "ai_extract" and definition.ai_labels is None and definition.ai_schema is None:
         yield Finding(("ai_labels",), "nothing", "add ai_labels or ai_schema: ai_extract needs one of them")
     if mode == "sql_expr" and not definition.builtin:

@@ -32,5 +32,18 @@ def definition_version(
         "reads": dict(versions or {}),
         "code": None if code is None else hashlib.sha256(code).hexdigest(),
     }
+    if _counts_what_is_usable(definition):
+        content["counts"] = "usable"
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _counts_what_is_usable(definition: MetricDefinition) -> bool:
+    """Whether the values are others than those of the first releases, which stay under the version that they had.
+
+    These counted what they could not use, and held the range of one reading against the sum of all.
+    """
+    if definition.judged:
+        return False
+    ranged = definition.valid_range_min is not None or definition.valid_range_max is not None
+    return definition.effective_fold == "count" or (definition.effective_fold == "sum" and ranged)

@@ -68,8 +68,21 @@ def export(
 
 
 def format_of(target: Path) -> Format:
-    """The format that a file's ending says."""
-    return next((each for each in get_args(Format) if target.suffix == f".{each}"), "ndjson")
+    """The format that a file's ending says; without an ending, lines of JSON.
+
+    Raises:
+        typer.BadParameter: the ending is that of another format.
+    """
+    ending = target.suffix.removeprefix(".").lower()
+    if ending in ("", "jsonl") or target == STANDARD_OUTPUT:
+        return "ndjson"
+    for each in get_args(Format):
+        if each == ending:
+            return each  # type: ignore[no-any-return]
+    known = ", ".join(f".{each}" for each in get_args(Format))
+    raise typer.BadParameter(
+        f"{target.name} cannot be written: .{ending} is none of {known}. Take one of these, or say --format."
+    )
 
 
 def send(file: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from pipeline.catalog.catalog import Catalog
 from pipeline.cli import instants
 from pipeline.cli.console import Json, complain, emit, emit_json, emit_table
+from pipeline.cli.shown import All, Quiet, choose, of_group, tell_left_out
 from pipeline.settings import load_settings
-from pipeline.status import Status, read_status
+from pipeline.status import MetricStatus, Status, read_status
 from pipeline.store import Store
-from pipeline.window import HOUR, floor_hour
+from pipeline.window import HOUR, ceil_hour, floor_hour
 from pipeline.workspace.catalogs import current_catalog
 
 
@@ -22,51 +25,83 @@ def register(app: typer.Typer) -> None:
 
 
 def status(
-    start: Annotated[str | None, typer.Option("--from", help=f"First hour; default a day ago. {instants.HELP}")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Hour after the last; default the hour in progress.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help=f"Hours that start at or after; default a day ago. {instants.HELP}")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Hours that start before; default with the hour in progress.")
+    ] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Only the metrics of this group.")] = None,
+    everything: All = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """The ledger: which hours of which definition version are done, missing or failing. Exit code 1 when any fails."""
+    """The ledger: which hours of which definition version are done, missing or failing. Exit code 1 when any fails.
+
+    What is wrong stands first, with the reason, then your own metrics.
+    """
     settings = load_settings()
-    last = instants.hour(end, settings) if end else floor_hour(datetime.now(UTC)) + HOUR
-    first = instants.hour(start, settings) if start else last - settings.window_hours * HOUR
-    if last <= first:
-        raise typer.BadParameter("--to must be at least an hour after --from.")
-    found = read_status(Store(settings), current_catalog(settings), settings, first, last)
+    last = instants.instant(end, settings) if end else floor_hour(datetime.now(UTC)) + HOUR
+    first = instants.instant(start, settings) if start else last - settings.window_hours * HOUR
+    if ceil_hour(last) <= ceil_hour(first):
+        raise typer.BadParameter("No UTC hour starts between --from and --to; --to must be at least an hour later.")
+    catalog = current_catalog(settings)
+    found = read_status(Store(settings), catalog, settings, first, last)
+    if group is not None:
+        keys = of_group(catalog, group, None) or ()
+        found = replace(found, metrics=tuple(metric for metric in found.metrics if metric.key in keys))
     if as_json:
         emit_json(found)
     else:
-        _show(found, first, last)
+        _show(found, first.astimezone(UTC), last.astimezone(UTC), catalog, everything=everything, quiet=quiet)
     if any(metric.failing for metric in found.metrics) or found.failed_files:
         raise typer.Exit(1)
 
 
-def _show(found: Status, first: datetime, last: datetime) -> None:
-    emit_table(
-        ["metric", "version", "done", "missing", "failing", "freshness", "done until", "why"],
-        [
-            (
-                m.key,
-                m.version[:12],
-                len(m.done),
-                len(m.missing),
-                len(m.failing),
-                m.freshness.state,
-                None if m.freshness.done_until is None else f"{m.freshness.done_until:%F %H:%M}",
-                m.last_failure,
-            )
-            for m in found.metrics
-        ],
-        title=f"Hours from {first:%F %H:%M} to {last:%F %H:%M} UTC",
-        spare=("version", "done until"),
-    )
+def _show(found: Status, first: datetime, last: datetime, catalog: Catalog, *, everything: bool, quiet: bool) -> None:
+    if not quiet:
+        _show_tables(found, first, last, catalog, everything=everything)
+    for metric in found.metrics:
+        if quiet and metric.failing:
+            complain(f"{metric.key} fails in {len(metric.failing):,} hours: {metric.last_failure}")
+    for file in found.failed_files:
+        complain(f"{file.url} could not be read: {file.failure}")
+    for problem in found.problems:
+        complain(str(problem))
+
+
+def _show_tables(found: Status, first: datetime, last: datetime, catalog: Catalog, *, everything: bool) -> None:
+    shown, left_out = choose(found.metrics, catalog, _wrong, everything=everything)
+    title = f"Hours from {first:%F %H:%M} to {last:%F %H:%M} UTC"
+    if shown:
+        emit_table(
+            ["metric", "version", "done", "missing", "failing", "freshness", "done until", "why"],
+            [
+                (
+                    m.key,
+                    m.version[:12],
+                    len(m.done),
+                    len(m.missing),
+                    len(m.failing),
+                    m.freshness.state,
+                    None if m.freshness.done_until is None else f"{m.freshness.done_until:%F %H:%M}",
+                    m.last_failure,
+                )
+                for m in shown
+            ],
+            title=title,
+            spare=("version", "done until"),
+        )
+    else:
+        emit(f"{title}: nothing is wrong.")
+    tell_left_out(left_out)
     emit(
         f"\n{found.conversations:,} conversations, {found.conversations_without_instant:,} without any instant; "
         f"{found.stale_conversations:,} to assemble, {found.stale_periods:,} hours to aggregate."
     )
     if found.rejected:
         emit_table(["refused because", "records", "last"], [(r.reason, r.records, r.last_at) for r in found.rejected])
-    for file in found.failed_files:
-        complain(f"{file.url} could not be read: {file.failure}")
-    for problem in found.problems:
-        complain(str(problem))
+
+
+def _wrong(metric: MetricStatus) -> bool:
+    return bool(metric.failing) or metric.freshness.state == "stale"

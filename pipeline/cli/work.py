@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,18 +12,21 @@ import typer
 from rich.progress import Progress, TaskID
 
 from pipeline import hourly
+from pipeline.catalog.catalog import Catalog
 from pipeline.cli import instants
-from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, progress
+from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, note, progress
 from pipeline.cli.explained import show_explanation
+from pipeline.cli.shown import All, Group, Quiet, choose, of_group, tell_left_out
 from pipeline.extract import ExtractReport, MetricOutcome
 from pipeline.extract.report import DayAtMost
 from pipeline.ingest import IngestProgress, IngestReport
 from pipeline.ingest import ingest as ingest_files
 from pipeline.ingest.explain import explain as explain_record
+from pipeline.ingest.unread import count_unread
 from pipeline.judge.engine import Counters
 from pipeline.settings import Settings, load_settings
 from pipeline.store import Store
-from pipeline.window import Window, floor_hour
+from pipeline.window import floor_hour
 from pipeline.workspace.catalogs import current_catalog
 from pipeline.workspace.intake import adopt_intake
 
@@ -76,15 +79,22 @@ def ingest(
 def run(
     at: Annotated[str | None, typer.Option(help="Start of the hour to run; default the hour in progress.")] = None,
     keys: Keys = None,
+    group: Group = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and asked; write nothing.")
     ] = False,
+    everything: All = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Ingest, extract, aggregate and publish one hour. Exit code 1 when a metric or a file failed."""
+    """Ingest, extract, aggregate and publish one hour. Exit code 1 when a metric or a file failed.
+
+    A metric has failed when it could not be run, or when errors pass the setting max_error_share.
+    """
     settings = load_settings()
     start = instants.hour(at, settings) if at else floor_hour(datetime.now(UTC))
     store, catalog = Store(settings), current_catalog(settings)
+    keys = of_group(catalog, group, keys)
     with progress() as display:
         metrics = display.add_task("Metrics", total=len(catalog.select(keys)))
         report = hourly.run_hour(
@@ -98,26 +108,33 @@ def run(
             on_metric=lambda outcome: display.update(metrics, advance=1, description=outcome.key),
             on_judged=_judge_progress(display),
         )
-    _present(report, as_json=as_json, dry_run=dry_run)
+    show = _Show(catalog, everything=everything or bool(keys), quiet=quiet, as_json=as_json, dry_run=dry_run)
+    _present(report, show)
+    if dry_run and not quiet and (unread := count_unread(store, settings)):
+        files = "1 file is" if unread == 1 else f"{unread:,} files are"
+        note(f"{files} not read yet, which a run does first; so it may have more to do.")
 
 
 def backfill(
-    start: Annotated[str, typer.Option("--from", help=f"First hour. {instants.HELP}")],
-    end: Annotated[str, typer.Option("--to", help="Hour after the last.")],
+    start: Annotated[str, typer.Option("--from", help=f"Hours that start at or after. {instants.HELP}")],
+    end: Annotated[str, typer.Option("--to", help="Hours that start before.")],
     keys: Keys = None,
+    group: Group = None,
     batch: Annotated[
         bool, typer.Option("--batch", help="Ask models through the Batch API: cheaper, and up to a day later.")
     ] = False,
+    everything: All = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Run every hour of a range, oldest first, each with a window of its own. Exit code 1 when anything failed."""
+    """Run every hour that starts in a range, oldest first, each with a window of its own.
+
+    Hours that have not begun are left out. Exit code 1 when anything failed.
+    """
     settings = load_settings()
-    windows = list(
-        Window.each_hour(instants.hour(start, settings), instants.hour(end, settings), settings.window_hours)
-    )
-    if not windows:
-        raise typer.BadParameter("--to must be at least an hour after --from.")
+    windows = instants.hours(start, end, settings)
     store, catalog = Store(settings), current_catalog(settings)
+    keys = of_group(catalog, group, keys)
     catalog.select(keys)  # an unknown key is said before anything is done
     with progress() as display:
         hours = display.add_task("Hours", total=len(windows))
@@ -133,7 +150,7 @@ def backfill(
             in_batches=batch,
             on_batch=lambda at: display.update(hours, description=f"{at.open} batches open, {at.answered:,} answers"),
         )
-    _present(report, as_json=as_json, dry_run=False)
+    _present(report, _Show(catalog, everything=everything or bool(keys), quiet=quiet, as_json=as_json))
 
 
 def _explain(settings: Settings, urls: list[str] | None, source: str | None, record: int, *, as_json: bool) -> None:
@@ -166,23 +183,34 @@ def _judge_progress(display: Progress) -> Callable[[Counters], None]:
     return show
 
 
-def _present(report: hourly.RunReport, *, as_json: bool, dry_run: bool) -> None:
-    if as_json:
+@dataclass(frozen=True)
+class _Show:
+    """How a report is shown."""
+
+    catalog: Catalog
+    everything: bool
+    quiet: bool
+    as_json: bool
+    dry_run: bool = False
+
+
+def _present(report: hourly.RunReport, show: _Show) -> None:
+    if show.as_json:
         emit_json(
             {
-                "dry_run": dry_run,
+                "dry_run": show.dry_run,
                 "ingest": report.ingest and _ingest_document(report.ingest),
                 "windows": [_window_document(extracted) for extracted in report.extracts],
-                **({"day_at_most": asdict(_day_at_most(report))} if dry_run else {}),
+                **({"day_at_most": asdict(_day_at_most(report))} if show.dry_run else {}),
                 "periods": report.aggregate
                 and {name: getattr(report.aggregate, name) for name in ("added", "changed", "unchanged", "superseded")},
             }
         )
-    else:
+    elif not show.quiet:
         if report.ingest is not None:
             _show_ingest(report.ingest)
-        _show_metrics(report.extracts, dry_run=dry_run)
-        if dry_run:
+        _show_metrics(report.extracts, show)
+        if show.dry_run:
             _show_day(_day_at_most(report))
         if report.aggregate is not None:
             emit(
@@ -216,36 +244,54 @@ def _show_ingest(report: IngestReport) -> None:
         emit("`metric-store status` says why records were refused.")
 
 
-def _show_metrics(extracts: Sequence[ExtractReport], *, dry_run: bool) -> None:
+@dataclass(frozen=True)
+class _Summed:
+    """One metric over the windows."""
+
+    key: str
+    outcomes: list[MetricOutcome]
+
+    @property
+    def wrong(self) -> bool:
+        return any(outcome.failure is not None or outcome.states.get("error") for outcome in self.outcomes)
+
+    @property
+    def states(self) -> str:
+        states: Counter[str] = Counter()
+        for outcome in self.outcomes:
+            states.update(outcome.states)
+        return ", ".join(f"{state} {count:,}" for state, count in states.most_common() if count)
+
+    def total(self, name: str) -> float:
+        total: float = sum(getattr(outcome, name) for outcome in self.outcomes)
+        return total
+
+
+def _show_metrics(extracts: Sequence[ExtractReport], show: _Show) -> None:
     """One line for each metric, summed over the windows."""
     by_key: dict[str, list[MetricOutcome]] = {}
     for extracted in extracts:
         for outcome in extracted.outcomes:
             by_key.setdefault(outcome.key, []).append(outcome)
-    rows = []
-    for key, outcomes in by_key.items():
-        states: Counter[str] = Counter()
-        for outcome in outcomes:
-            states.update(outcome.states)
-        rows.append(
-            (
-                key,
-                sum(outcome.eligible for outcome in outcomes),
-                sum(outcome.reused for outcome in outcomes),
-                sum(outcome.computed for outcome in outcomes),
-                ", ".join(f"{state} {count:,}" for state, count in states.most_common() if count),
-                sum(outcome.calls for outcome in outcomes) or None,
-                sum(outcome.tokens for outcome in outcomes) or None,
-                sum(outcome.tokens_cached for outcome in outcomes) or None,
-                sum(outcome.cost_usd for outcome in outcomes) or None,
-            )
+    summed = [_Summed(key, outcomes) for key, outcomes in by_key.items()]
+    shown, left_out = choose(summed, show.catalog, lambda each: each.wrong, everything=show.everything)
+    done = "to do" if show.dry_run else "computed"
+    spent = ("calls", "tokens", "tokens_cached", "cost_usd")
+    if shown:
+        emit_table(
+            ["metric", "eligible", "reused", done, "states", "calls", "tokens", "cached", "USD"],
+            [
+                (
+                    each.key,
+                    *(each.total(name) for name in ("eligible", "reused", "computed")),
+                    each.states,
+                    *(each.total(name) or None for name in spent),
+                )
+                for each in shown
+            ],
+            spare=("cached", "tokens"),
         )
-    done = "to do" if dry_run else "computed"
-    emit_table(
-        ["metric", "eligible", "reused", done, "states", "calls", "tokens", "cached", "USD"],
-        rows,
-        spare=("cached", "tokens"),
-    )
+    tell_left_out(left_out)
 
 
 def _ingest_document(report: IngestReport) -> dict[str, object]:

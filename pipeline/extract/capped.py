@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.catalog.catalog import Metric
 from pipeline.extract import ledger
+from pipeline.extract.failures import failing
 from pipeline.extract.report import MetricOutcome
 from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
 from pipeline.extract.shards import Kind, evaluate
@@ -62,6 +63,7 @@ def evaluate_capped(run: RunContext, planned: Sequence[PlannedWork], *, dry_run:
         with run.store.transaction("values") as con:
             write_skipped(con, run, [item.work for item in items], results)
             _close_places(con, run, results)
+            outcomes = failing(con, run, outcomes)
             ledger.record(con, run, outcomes, results=results)
         yield from outcomes
 

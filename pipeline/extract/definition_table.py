@@ -64,7 +64,7 @@ def cap_of(definition: MetricDefinition, settings: Settings) -> int | None:
 
 def _row(metric: Metric, settings: Settings | None) -> dict[str, Any]:
     definition = metric.definition
-    scale = definition.scale
+    low, high = definition.bounds
     domain = definition.custom_source_key if definition.source == "custom" else EVENT_DOMAINS.get(definition.source)
     ratio_ends = (definition.ratio_numerator_event, definition.ratio_denominator_event)
     return {
@@ -79,8 +79,8 @@ def _row(metric: Metric, settings: Settings | None) -> dict[str, Any]:
         "domain": domain,
         "channel_scope": definition.channel_scope,
         "product_types": definition.applies_to_product_types,
-        "range_min": scale.min if definition.valid_range_min is None and scale else definition.valid_range_min,
-        "range_max": scale.max if definition.valid_range_max is None and scale else definition.valid_range_max,
+        "range_min": low,
+        "range_max": high,
         "categories": definition.categories,
         "true_label": definition.true_label,
         "false_label": definition.false_label,

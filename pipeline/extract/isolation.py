@@ -13,7 +13,8 @@ from pipeline.errors import InternalError, MetricStoreError
 
 logger = logging.getLogger(__name__)
 
-_QUOTED = re.compile(r"['\"`](.*['\"`]|.*)", re.DOTALL)  # what is quoted may itself hold quotes and lines
+QUOTED = re.compile(r"['\"`](.*['\"`]|.*)", re.DOTALL)
+"""What a message quotes, from the first mark to the last: it may itself hold quotes and lines."""
 _FATAL = (InternalError, duckdb.IOException, duckdb.FatalException, duckdb.InterruptException)
 
 
@@ -52,6 +53,6 @@ def describe(key: str, error: Exception) -> str:
     if isinstance(error, MetricStoreError):
         logger.warning("%s failed: %s", key, error)
         return str(error)
-    line = (_QUOTED.sub("…", str(error)).splitlines() or [""])[0][:300]
+    line = (QUOTED.sub("…", str(error)).splitlines() or [""])[0][:300]
     logger.error("%s failed: %s: %s", key, type(error).__name__, line)
     return f"{type(error).__name__}: {line}"

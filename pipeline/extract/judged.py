@@ -21,6 +21,7 @@ from pipeline.judge.judgement import OVER_BUDGET, Judgement, Result, judge
 from pipeline.judge.ledger import Stored, StoreLedger, look_up
 from pipeline.judge.plan import Ask, Estimate, endpoint_of, estimate, plan
 from pipeline.settings_models import ModelEndpoint
+from pipeline.text import composed
 
 
 def evaluate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, CappedResult]:
@@ -174,11 +175,12 @@ def value_columns(value: Value | None) -> dict[str, Any]:
         case bool():
             return {"value_boolean": value}
         case int() | float():
-            return {"value_number": float(value)}
+            number = float(value)  # an integer that a double cannot hold keeps its digits beside it
+            return {"value_number": number, **({} if number == value else {"value_text": str(value)})}
         case str():
-            return {"value_text": value}
+            return {"value_text": composed(value)}
         case tuple():
-            return {"value_list": list(value)}
+            return {"value_list": list(map(composed, value))}
     return {}
 
 

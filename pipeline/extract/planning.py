@@ -92,7 +92,7 @@ def prepare(con: duckdb.DuckDBPyConnection, run: RunContext, metrics: Iterable[M
         "window_end": run.window.end,
         "as_of": run.as_of,
     }
-    for script in ("scope", "typed", "draw_of", "eligible", "stored", "strata", "work", "fold"):
+    for script in ("scope", "typed", "draw_of", "eligible", "stored", "strata", "work", "fold", "fold_macros"):
         run_script(con, load_sql(SQL, script), window)
     return int(con.execute("SELECT count(*) FROM eligible").fetchall()[0][0])
 

@@ -23,6 +23,9 @@ from pipeline.catalog.paths import Path, parse_path
 
 _NUMBERS = count()
 
+Search = tuple[Path, bool]
+"""A path for jsonpath-ng, and whether its matches are folded."""
+
 
 @dataclass
 class Readers:
@@ -34,10 +37,10 @@ class Readers:
 
     columns: Mapping[str, ColumnType]
     _paths: list[str] = field(default_factory=list)
-    _searches: list[Path] = field(default_factory=list)
+    _searches: list[Search] = field(default_factory=list)
     _expressions: list[str] = field(default_factory=list)
     _filters: list[str] = field(default_factory=list)
-    _places: list[tuple[str, tuple[list[str] | list[Path], int] | None, int | None]] = field(default_factory=list)
+    _places: list[tuple[str, tuple[list[str] | list[Search], int] | None, int | None]] = field(default_factory=list)
     # A name of its own: connections to a lake share what one of them has brought, and none can take it back.
     _search: str = field(default_factory=lambda: f"search_json_{next(_NUMBERS)}")
 
@@ -48,7 +51,7 @@ class Readers:
             ExpressionError: its path, filter or expression cannot be compiled.
         """
         definition = metric.definition
-        reading: tuple[list[str] | list[Path], int] | None = None
+        reading: tuple[list[str] | list[Search], int] | None = None
         if definition.sql_expression is not None:
             expression = parse_sql_expression(definition.sql_expression, self.columns)
             reading = (self._expressions, _place(self._expressions, f"to_json({expression})"))
@@ -57,7 +60,9 @@ class Readers:
             if path.sql is not None:
                 reading = (self._paths, _place(self._paths, path.sql))
             else:
-                reading = (self._searches, _place(self._searches, path))
+                # Several matches are folded; then none in a list that is there is an empty list, and not absent.
+                search = (path, definition.fold is not None and not definition.multi_label)
+                reading = (self._searches, _place(self._searches, search))
         condition = None
         if definition.source_filter is not None:
             condition = _place(self._filters, parse_filter(definition.source_filter, self.columns).to_sql())
@@ -115,18 +120,23 @@ def _place(entries: list[Any], entry: Any) -> int:
     return entries.index(entry) + 1
 
 
-def _searcher(paths: list[Path]) -> Callable[[str], list[str | None]]:
-    """One JSON text for each path: the match, a list of several matches, or None."""
+def _searcher(searches: list[Search]) -> Callable[[str], list[str | None]]:
+    """One JSON text for each search: the match, a list of several matches, or None."""
 
     def search(document: str) -> list[str | None]:
         try:
             tree = json.loads(document)
-            found = [path.find(tree) for path in paths]
+            return [_found(path.find(tree), folded and path.empty(tree)) for path, folded in searches]
         except RecursionError:  # nested too deeply to search: an object is of the wrong type for every metric
-            return ["{}"] * len(paths)
-        return [json.dumps(hits[0] if len(hits) == 1 else hits) if hits else None for hits in found]
+            return ["{}"] * len(searches)
 
     return search
+
+
+def _found(hits: list[Any], empty: bool) -> str | None:
+    if not hits:
+        return "[]" if empty else None
+    return json.dumps(hits[0] if len(hits) == 1 else hits)
 
 
 def _literal(text: str) -> str:

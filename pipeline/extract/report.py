@@ -21,7 +21,7 @@ class MetricOutcome:
         tokens: input and output tokens of this run's model calls.
         tokens_cached: input tokens among them that stood in a repeated prefix.
         seconds: of the mode's own work, shared evenly among the metrics that were extracted together.
-        failure: one line when the definition could not be extracted at all.
+        failure: one line when the definition could not be extracted at all, or too many errors came of it.
         cap: how many conversations one hourly partition may examine anew; None: all.
     """
 
@@ -87,5 +87,5 @@ class ExtractReport:
 
     @property
     def failed(self) -> tuple[MetricOutcome, ...]:
-        """The metrics that could not be extracted."""
+        """The metrics that failed: as a whole, or for too many conversations."""
         return tuple(outcome for outcome in self.outcomes if outcome.failure is not None)

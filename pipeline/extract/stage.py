@@ -15,6 +15,7 @@ from pipeline.catalog.catalog import Metric
 from pipeline.extract import ledger
 from pipeline.extract.capped import PlannedWork, choose
 from pipeline.extract.definition_table import cap_of
+from pipeline.extract.failures import failing
 from pipeline.extract.isolation import isolate
 from pipeline.extract.modes import extract_together
 from pipeline.extract.planning import Stage, keep_places, learn, plan, prepare
@@ -66,6 +67,7 @@ def extract_stage(con: duckdb.DuckDBPyConnection, run: RunContext, stage: Stage,
         keep_places(con, run, failures)
         con.execute(load_sql(SQL, "unchanged"))
         replace_slices(con, run)
+        done = tuple(failing(con, run, done))
         ledger.record(con, run, done)
         con.execute("COMMIT")
     return StageResult(done, work)

@@ -33,9 +33,16 @@ def read_transcripts(
 def read_conversations(
     con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_ids: Sequence[str], since: datetime | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Columns of some conversations by id, with `turns` and `intelligence` as mappings."""
+    """Columns of some conversations by id, with `turns`, the `data` of each, and `intelligence` as mappings."""
     rows = _read(con, "python_conversations", workspace_id, conversation_ids, since)
-    return {row["conversation_id"]: {**row, "intelligence": orjson.loads(row["intelligence"])} for row in rows}
+    return {
+        row["conversation_id"]: {
+            **row,
+            "turns": [{**turn, "data": orjson.loads(turn["data"] or "{}")} for turn in row["turns"]],
+            "intelligence": orjson.loads(row["intelligence"]),
+        }
+        for row in rows
+    }
 
 
 def _read(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pipeline.text import composed
+
 _MAX_QUOTES = 20
 _QUOTATION_MARKS = re.compile("[\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb]")
 
@@ -55,4 +57,4 @@ def _check(item: Mapping[str, Any], turns: Iterable[int], plain: Callable[[int],
 
 
 def _plain(text: str) -> str:
-    return " ".join(_QUOTATION_MARKS.sub("", text).casefold().split()).strip(" .,")
+    return " ".join(_QUOTATION_MARKS.sub("", composed(text)).casefold().split()).strip(" .,")

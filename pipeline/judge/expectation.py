@@ -11,10 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.catalog.models import Label, MetricDefinition
-
-PLAUSIBLE = 1e15
-"""Numbers beyond this are out of range even where a definition gives none: above it doubles are no longer whole."""
+from pipeline.catalog.models import PLAUSIBLE, Label, MetricDefinition
 
 Value = float | str | bool | tuple[str, ...]
 _NUMBER = re.compile(r"(?<![\w.,])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?(?![\d,]*\d|\.\d)")
@@ -62,10 +59,7 @@ class Expectation:
     @classmethod
     def of(cls, definition: MetricDefinition) -> Expectation:
         """What a value of this definition must be."""
-        low, high = definition.valid_range_min, definition.valid_range_max
-        if definition.scale is not None:
-            low = definition.scale.min if low is None else max(low, definition.scale.min)
-            high = definition.scale.max if high is None else min(high, definition.scale.max)
+        low, high = (None if abs(bound) == PLAUSIBLE else bound for bound in definition.bounds)
         if definition.metric_type == "boolean":
             return cls("boolean", true_label=definition.true_label, false_label=definition.false_label)
         if definition.metric_type == "numerical":
@@ -122,7 +116,8 @@ class Expectation:
         high = PLAUSIBLE if self.maximum is None else self.maximum
         if not low <= number <= high:
             return Reading("out_of_range", error=f"Found {number:g}, outside {low:g} to {high:g}.")
-        return Reading("ok", number)
+        # An integer that a double cannot hold (beyond 2^53) stays one.
+        return Reading("ok", found if isinstance(found, int) and found != number else number)
 
     def _read_boolean(self, found: Any) -> Reading:
         if isinstance(found, bool):

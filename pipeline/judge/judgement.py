@@ -16,7 +16,7 @@ from pipeline.judge.ledger import Stored
 from pipeline.judge.parse import Answer, parse_answer, read_field, read_single, read_turns
 from pipeline.judge.plan import Ask
 from pipeline.judge.question import Question
-from pipeline.store.states import UNFINISHED
+from pipeline.store.states import BY_WEIGHT, UNFINISHED
 
 OVER_BUDGET = "over_budget"
 Result = Stored | Failure | str
@@ -186,7 +186,9 @@ def fold(definition: MetricDefinition, rows: Sequence[Judgement]) -> Judgement:
             return Judgement(row.status, error=row.error, model=row.model, counts_against=row.counts_against)
     good = [row for row in rows if row.status == "ok" and row.value is not None]
     if not good:
-        status = Counter(row.status for row in rows).most_common(1)[0][0]
+        status = max((row.status for row in rows), key=BY_WEIGHT.index, default="missing")
+        if not rows:
+            return Judgement(status)
         return next(
             Judgement(status, error=row.error, reasoning=row.reasoning, model=row.model, notes=row.notes)
             for row in rows

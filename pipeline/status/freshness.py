@@ -16,7 +16,7 @@ import duckdb
 
 from pipeline.catalog.catalog import Metric
 from pipeline.store import load_sql
-from pipeline.window import HOUR
+from pipeline.window import HOUR, floor_hour
 
 SQL = "pipeline.status.sql"
 
@@ -52,7 +52,8 @@ def freshness(
         metrics: definitions in force.
         now: the instant of the judgement.
     """
-    rows = con.execute(load_sql(SQL, "freshness"), {"workspace_id": workspace_id}).fetchall()
+    parameters = {"workspace_id": workspace_id, "last_end": floor_hour(now) + HOUR}
+    rows = con.execute(load_sql(SQL, "freshness"), parameters).fetchall()
     done = {(key, version): (until, eligible) for key, version, until, eligible in rows}
     found = {}
     for metric in metrics:

@@ -88,7 +88,7 @@ def test_paths_outside_sql_run_in_the_same_scan(bench: Any) -> None:
     assert bench.values("filtered") == {"two": 0.75, "none": "missing"}
     assert bench.values("several") == {"two": "wrong_type", "none": "missing"}
     assert bench.values("folded") == {"two": 1.0, "none": "missing"}
-    assert bench.values("counted") == {"two": 2.0, "none": 0.0}
+    assert bench.values("counted") == {"two": 2.0, "none": "missing"}
     assert bench.values("labels") == {"two": ["a", "b"], "none": "missing"}
     bench.add(bench.ended("later", signals=signals))
     assert not bench.run().failed  # another connection of the same process

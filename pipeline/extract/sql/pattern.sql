@@ -2,8 +2,8 @@
 -- expression says; they are not tried one by one.
 CREATE OR REPLACE TEMP TABLE turn_match AS
 WITH turn AS (
-    SELECT conversation_id, unnest(turns, max_depth := 2)
-    FROM todo_conversation
+    SELECT * REPLACE (nfc_normalize(text) AS text)
+    FROM (SELECT conversation_id, unnest(turns, max_depth := 2) FROM todo_conversation)
 )
 
 SELECT

@@ -5,7 +5,7 @@ SELECT
     tool_call_count, tool_failure_count, intelligence,
     list_transform(turns, lambda t: {
         'index': t.index, 'role': t.role, 'participant': t.participant, 'text': t.text,
-        'started_at': t.started_at, 'ended_at': t.ended_at
+        'started_at': t.started_at, 'ended_at': t.ended_at, 'data': t.data
     }) AS turns
 FROM conversations
 WHERE workspace_id = $workspace_id

@@ -36,23 +36,12 @@ folded AS (
         conversation_id,
         CASE fold
             WHEN 'each' THEN bool_and(holds)
-            WHEN 'all' THEN bool_and(holds)
-            WHEN 'any' THEN bool_or(holds)
             WHEN 'count' THEN count(*) FILTER (holds) >= any_value(needed)
             WHEN 'first' THEN arg_min(holds, position)
             WHEN 'last' THEN arg_max(holds, position)
-            ELSE compare(
-                any_value(operator),
-                CASE fold
-                    WHEN 'avg' THEN avg(value_number)
-                    WHEN 'min' THEN min(value_number)
-                    WHEN 'max' THEN max(value_number)
-                    WHEN 'sum' THEN sum(value_number)
-                    WHEN 'median' THEN median(value_number)
-                    WHEN 'p95' THEN quantile_cont(value_number, 0.95)
-                    WHEN 'p99' THEN quantile_cont(value_number, 0.99)
-                END,
-                any_value(number)
+            ELSE coalesce(
+                folded_truth(fold, holds),
+                compare(any_value(operator), folded_number(fold, value_number), any_value(number))
             )
         END AS truth
     FROM unit

@@ -1,13 +1,21 @@
 -- What a JSON value is worth under its definition: a typed value, or the state that says why there is none.
 -- `reading` names a relation with metric_key, value (JSON) and present (true: that there is a row is all that counts).
--- Numbers beyond 1e100 are out of range everywhere, so that no sum of squares overflows a double.
+-- An integer that a double cannot hold (beyond 2^53) keeps its digits in `value_text`; nothing else that is a number
+-- has a text. Text is compared and kept in Unicode's NFC.
+CREATE OR REPLACE TEMP MACRO inexact_digits(text, number) AS
+    CASE
+        WHEN regexp_full_match(text, '[+-]?\d+')
+            AND try_cast(text AS HUGEINT) IS DISTINCT FROM try_cast(number AS HUGEINT)
+            THEN regexp_replace(text, '^(-?)\+?0*(\d)', '\1\2')
+    END;
+
 CREATE OR REPLACE TEMP MACRO typed(reading) AS TABLE
 WITH kind AS (
     SELECT
         r.*,
         d.* EXCLUDE (metric_key),
         CASE WHEN NOT r.present THEN json_type(r.value) END AS json_kind,
-        CASE WHEN NOT r.present THEN trim(r.value ->> '$') END AS text
+        CASE WHEN NOT r.present THEN nfc_normalize(trim(r.value ->> '$')) END AS text
     FROM query_table(reading) AS r
     JOIN definition AS d USING (metric_key)
 ),
@@ -37,7 +45,7 @@ candidate AS (
             WHEN json_kind = 'ARRAY' THEN
                 CASE
                     WHEN list_has_any(json_type(value, '$[*]'), ['ARRAY', 'OBJECT']) THEN NULL
-                    ELSE list_sort(list_distinct(list_transform(json_extract(value, '$[*]'), lambda x: trim(x ->> '$'))))
+                    ELSE list_sort(list_distinct(list_transform(json_extract(value, '$[*]'), lambda x: nfc_normalize(trim(x ->> '$')))))
                 END
             ELSE [text]
         END AS labels
@@ -53,8 +61,7 @@ judged AS (
             WHEN metric_type = 'numerical' THEN
                 CASE
                     WHEN number IS NULL THEN 'wrong_type'
-                    WHEN NOT isfinite(number) OR abs(number) > 1e100 THEN 'out_of_range'
-                    WHEN number < range_min OR number > range_max THEN 'out_of_range'
+                    WHEN number NOT BETWEEN range_min AND range_max OR isnan(number) THEN 'out_of_range'
                     ELSE 'ok'
                 END
             WHEN metric_type = 'boolean' THEN CASE WHEN truth IS NULL THEN 'wrong_type' ELSE 'ok' END
@@ -76,6 +83,10 @@ SELECT
     * EXCLUDE (value, present, json_kind, text, number, truth, label, labels),
     CASE WHEN status = 'ok' AND metric_type = 'numerical' THEN number END AS value_number,
     CASE WHEN status = 'ok' AND metric_type = 'boolean' THEN truth END AS value_boolean,
-    CASE WHEN status = 'ok' AND metric_type = 'categorical' AND NOT multi_label THEN label END AS value_text,
+    CASE
+        WHEN status <> 'ok' THEN NULL
+        WHEN metric_type = 'categorical' AND NOT multi_label THEN label
+        WHEN metric_type = 'numerical' AND abs(number) > 9007199254740992 THEN inexact_digits(text, number)
+    END AS value_text,
     CASE WHEN status = 'ok' AND metric_type = 'categorical' AND multi_label THEN labels END AS value_list
 FROM judged;

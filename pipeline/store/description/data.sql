@@ -80,7 +80,7 @@ COMMENT ON COLUMN metric_values.observed_at IS 'Start of the conversation, UTC; 
 COMMENT ON COLUMN metric_values.traffic IS 'production or simulation.';
 COMMENT ON COLUMN metric_values.service_id IS 'The agent or service of the conversation.';
 COMMENT ON COLUMN metric_values.value_number IS 'The value of a numerical metric.';
-COMMENT ON COLUMN metric_values.value_text IS 'The label of a categorical metric.';
+COMMENT ON COLUMN metric_values.value_text IS 'The label of a categorical metric, in Unicode''s NFC. Of a numerical one the digits of an integer that value_number cannot hold, which is then the nearest double; else null.';
 COMMENT ON COLUMN metric_values.value_boolean IS 'The value of a boolean metric.';
 COMMENT ON COLUMN metric_values.value_list IS 'The labels of a metric that may have several.';
 COMMENT ON COLUMN metric_values.status IS 'ok, or why there is no value: not_applicable, abstained, missing, out_of_range, unknown_category, wrong_type, parse_error, error, not_sampled, over_cap, over_budget, no_model, pending.';
@@ -229,7 +229,7 @@ COMMENT ON COLUMN extraction_runs.cost_usd IS 'What the answers cost, in US doll
 COMMENT ON COLUMN extraction_runs.arrivals_until IS 'Of metrics over single events: the latest arrival that was taken into account, UTC.';
 COMMENT ON COLUMN extraction_runs.started_at IS 'When the run started, UTC.';
 COMMENT ON COLUMN extraction_runs.seconds IS 'How long it took.';
-COMMENT ON COLUMN extraction_runs.failure IS 'Why the definition could not be run; null when it could, and then the hour that ends at window_end is done.';
+COMMENT ON COLUMN extraction_runs.failure IS 'Why the definition failed: it could not be run, or errors passed max_error_share, with the commonest reason. Null when it did not, and then the hour that ends at window_end is done.';
 
 COMMENT ON TABLE ingested_files IS 'Readings of files: one row for each time that a file was read.';
 COMMENT ON COLUMN ingested_files.workspace_id IS 'UUID of the workspace that the row belongs to.';
