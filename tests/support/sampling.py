@@ -55,15 +55,34 @@ class Rule:
         ]
         due = {talk.name for talk in asking if talk.draw < reach[talk.hour]}
         due_first = len(due) <= self.cap
-        asking.sort(key=lambda talk: (not (due_first and talk.name in due), talk.draw))
+        covered = self._covered(seen, asking, due)
+        if due_first:
+            asking.sort(
+                key=lambda talk: (talk.name not in due, 0 if talk.name in due else covered[talk.name], talk.draw)
+            )
+        else:
+            asking.sort(key=lambda talk: talk.draw)
         chosen, left = asking[: self.cap], asking[self.cap :]
-        level = min((talk.draw for talk in left), default=1.0)
         for hour in may_rise:
+            level = min((talk.draw for talk in left if talk.hour == hour), default=1.0)
             if level > reach[hour]:
                 self.thresholds[hour] = level
                 self.arrived_since[hour] = min(arrivals[hour], self.arrived_since.get(hour, arrivals[hour]))
         self.examined |= {talk.name for talk in chosen}
         return [talk.name for talk in chosen]
+
+    def _covered(self, seen: Iterable[Talk], asking: Iterable[Talk], due: Collection[str]) -> dict[str, float]:
+        """What share of its hour is examined before each conversation is, if the places of the hour go by draw."""
+        sizes: dict[Stratum, int] = {}
+        places: dict[Stratum, int] = {}
+        for talk in seen:
+            sizes[talk.hour] = sizes.get(talk.hour, 0) + 1
+            places[talk.hour] = places.get(talk.hour, 0) + (talk.name in self.examined)
+        covered = {}
+        for talk in sorted(asking, key=lambda talk: (talk.name not in due, talk.draw)):
+            covered[talk.name] = places[talk.hour] / sizes[talk.hour]
+            places[talk.hour] += 1
+        return covered
 
 
 def stratified_mean(talks: Iterable[Talk], examined: Collection[str]) -> tuple[float, float]:

@@ -27,10 +27,10 @@ CREATE OR REPLACE TEMP MACRO weight(state) AS
 
 -- A number with the digits that a double cannot hold, and the whole number to compare it by.
 CREATE OR REPLACE TEMP MACRO big_digits(number, digits) AS
-    CASE WHEN abs(number) > 9007199254740992 THEN {'number': number, 'digits': digits} END;
+    CASE WHEN abs(number) >= 9007199254740992 THEN {'number': number, 'digits': digits} END;
 
 CREATE OR REPLACE TEMP MACRO big_integer(number, digits) AS
-    CASE WHEN abs(number) > 9007199254740992 THEN (number, coalesce(try_cast(digits AS HUGEINT), try_cast(number AS HUGEINT))) END;
+    CASE WHEN abs(number) >= 9007199254740992 THEN (number, coalesce(try_cast(digits AS HUGEINT), try_cast(number AS HUGEINT))) END;
 
 -- Units that belong together become one: those of a participant, or those of the conversation. The range of the
 -- definition was held against each reading and is not held against a sum or a count of them.

@@ -86,7 +86,7 @@ SELECT
     CASE
         WHEN status <> 'ok' THEN NULL
         WHEN metric_type = 'categorical' AND NOT multi_label THEN label
-        WHEN metric_type = 'numerical' AND abs(number) > 9007199254740992 THEN inexact_digits(text, number)
+        WHEN metric_type = 'numerical' AND abs(number) >= 9007199254740992 THEN inexact_digits(text, number)
     END AS value_text,
     CASE WHEN status = 'ok' AND metric_type = 'categorical' AND multi_label THEN labels END AS value_list
 FROM judged;
