@@ -66,16 +66,24 @@ class Loader:
         self._chunk_bytes = settings.memory_bytes // 6
         self._on_commit = on_commit
         self._chunk = Chunk()
+        self._open: tuple[str, int] | None = None  # the document that the last record is of
 
     def add(self, reading: Reading, record: Canonical | CanonicalLines | Refusal) -> None:
         """Take a record, a block of them, or an item that gave none; what is stored already is passed over."""
         if isinstance(record, CanonicalLines):
             self._add_lines(reading, record)
             return
+        # A document is stored as a whole, so that its versions take each other's place in one transaction.
+        delivery = record.delivery if isinstance(record, Canonical) else None
+        document = None if delivery is None else (reading.file_id, delivery)
+        if self._open is not None and document != self._open:
+            self._flush_if_full()
+        self._open = document
         reading.seen += 1
         if reading.seen > reading.stored[0]:
             self._chunk.add(reading, record)
-            self._flush_if_full()
+            if document is None:
+                self._flush_if_full()
 
     def _add_lines(self, reading: Reading, lines: CanonicalLines) -> None:
         done = max(0, reading.stored[0] - reading.seen)
@@ -88,6 +96,7 @@ class Loader:
 
     def finish(self, reading: Reading) -> None:
         """The file's last record has been added."""
+        self._open = None
         reading.finished = True
         self._chunk.readings[reading.file_id] = reading
         if len(self._chunk.readings) >= self._settings.chunk_records:
@@ -109,7 +118,8 @@ class Loader:
             with suppress(duckdb.CatalogException):  # connections to a lake share what one of them has brought
                 con.create_function("sorted_keys", _sorted_keys, [VARCHAR], VARCHAR)
             con.register("files", _files(chunk, now))
-            run_script(con, load_sql(_SQL, "load"), parameters)
+            for script in ("own", "deliver", "restate", "load"):
+                run_script(con, load_sql(_SQL, script), {**parameters, "reason": "corrected"})
             for file_id, *counts in con.execute(load_sql(_SQL, "counts")).fetchall():
                 outcome = chunk.readings[file_id].outcome
                 outcome.record_count += counts[0]

@@ -36,12 +36,18 @@ class Canonical(NamedTuple):
         place: in its file.
         text: strict JSON: as it came, or as a mapping made it.
         identity: its JSON text with sorted, unique keys, where it has no id and `text` is not that already.
+        document: kind and id of the document that it is part of.
+        version: of that document.
+        delivery: number of the document in its file, where there is one.
     """
 
     source_key: str
     place: str
     text: str
     identity: str | None = None
+    document: str | None = None
+    version: float | None = None
+    delivery: int | None = None
 
 
 class Refusal(NamedTuple):
@@ -87,9 +93,9 @@ def read_file(
         OSError: the file system failed.
     """
     with foreign_errors():
-        for found in _read(file, mapping, max_bytes, at_once=mapping is None):
+        for number, found in enumerate(_read(file, mapping, max_bytes, at_once=mapping is None)):
             if isinstance(found, Document):
-                yield from records_of(found, file.url)
+                yield from records_of(found, file.url, number)
             else:
                 yield found
 
@@ -101,12 +107,13 @@ def read_documents(file: SourceFile, mapping: CompiledMapping | None, max_bytes:
         yield found
 
 
-def records_of(document: Document, url: str) -> Iterator[Canonical | Refusal]:
+def records_of(document: Document, url: str, number: int = 0) -> Iterator[Canonical | Refusal]:
     """The records that a document becomes, and what of it is refused.
 
     Args:
         document: of a file.
         url: the file's.
+        number: of the document in the file.
     """
     place, mapping = document.place, document.mapping
     if mapping is None:
@@ -117,7 +124,12 @@ def records_of(document: Document, url: str) -> Iterator[Canonical | Refusal]:
             if isinstance(found, Refused):
                 yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item))
             else:
-                yield _stored(mapping.spec.key, _joined(place, found[0]), found[1])
+                at, record = _joined(place, found[0]), found[1]
+                document, version = record.pop("document", (None, None))
+                stored = _stored(mapping.spec.key, at, record)
+                if document is not None and isinstance(stored, Canonical):
+                    stored = stored._replace(document=document, version=version, delivery=number)
+                yield stored
     except RefusedError as refused:  # a path that fails on the document as a whole
         yield Refusal(place or "$", refused.reason, refused.detail, _shown(document.value))
 
