@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     models: Models = Field(default=Models(), description="Which models judged metrics ask, budgets and redaction.")
     python: PythonMode = Field(default=PythonMode(), description="Limits of python metrics.")
     serve: Serve = Field(default=Serve(), description="Limits of the HTTP server.")
+    hash_key: SecretStr | None = Field(
+        default=None,
+        description="Key of hashed ids, at least 16 bytes; default a file in HOME, made when it is needed.",
+    )
     keep_runs_days: int = Field(default=14, ge=1, description="Dagster runs older than this are pruned.")
 
     @property

@@ -23,6 +23,7 @@ from pipeline.cli import (
     definitions,
     evaluate,
     export,
+    forget,
     keys,
     project,
     read,
@@ -43,7 +44,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for module in (project, work, read, check, export, status, definitions, define, evaluate, serve, keys, upkeep, bench):
+for module in (
+    project,
+    work,
+    read,
+    check,
+    export,
+    status,
+    definitions,
+    define,
+    evaluate,
+    serve,
+    keys,
+    forget,
+    upkeep,
+    bench,
+):
     module.register(app)
 
 

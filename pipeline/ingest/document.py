@@ -25,12 +25,14 @@ def document_of(declared: dict[str, Any]) -> tuple[str, float | None]:
     if not identity:
         raise RefusedError("missing_document", "the mapping's `document.id` has no value here; name another path")
     if ":" in kind or len(kind) + len(identity) > _MAX_ID:
-        raise RefusedError("wrong_type", f"`document.kind` has a colon, or it and the id have over {_MAX_ID} characters")
+        raise RefusedError(
+            "wrong_type", f"`document.kind` has a colon, or it and the id have over {_MAX_ID} characters"
+        )
     return f"{kind}:{identity}", _version(declared.get("version"))
 
 
 def _text(name: str, value: Any) -> str:
-    if value is None or isinstance(value, str | int) and not isinstance(value, bool):
+    if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
         return "" if value is None else str(value)
     raise RefusedError("wrong_type", f"`document.{name}` is neither text nor an integer")
 

@@ -18,6 +18,7 @@ from pipeline.ingest.lines import CanonicalLines
 from pipeline.ingest.reader import CANONICAL, Canonical, Refusal, record_of_line
 from pipeline.settings import Settings
 from pipeline.store import Store, load_sql, run_script
+from pipeline.store.keyed import hash_key, install_keyed_hash, tombstones_are_ours
 
 _SQL = "pipeline.ingest.sql"
 _FUTURE = timedelta(hours=24)  # clocks of sources may be ahead of ours
@@ -118,6 +119,10 @@ class Loader:
             with suppress(duckdb.CatalogException):  # connections to a lake share what one of them has brought
                 con.create_function("sorted_keys", _sorted_keys, [VARCHAR], VARCHAR)
             con.register("files", _files(chunk, now))
+            con.execute("CREATE OR REPLACE TEMP TABLE withheld (file_id VARCHAR)")
+            if tombstones_are_ours(con, self._store.workspace_id, key := hash_key(self._settings)) and key is not None:
+                install_keyed_hash(con, key)
+                run_script(con, load_sql(_SQL, "erased"), parameters)
             for script in ("own", "deliver", "restate", "load"):
                 run_script(con, load_sql(_SQL, script), {**parameters, "reason": "corrected"})
             for file_id, *counts in con.execute(load_sql(_SQL, "counts")).fetchall():

@@ -103,8 +103,19 @@ class DatabaseFile:
         return FilePublications(self._published[kind], self._spill)
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
-        """Drop deleted rows; write the file anew where much is free: DuckDB gives back only what is at its end."""
+        """Drop deleted rows; write the file anew where much is free: DuckDB gives back only what is at its end.
+
+        Where conversations were erased since, that is done in any case, and all that readers have is replaced: what was
+        erased would still stand in free blocks.
+        """
         con.execute("CHECKPOINT")
+        if con.execute("SELECT EXISTS (FROM tombstones WHERE rewritten_at IS NULL)").fetchall()[0][0]:
+            self._rewrite(con, con.execute("SELECT current_database()").fetchall()[0][0])
+            for target in self._published.values():
+                target.with_name(f"{target.name}.spare").unlink(missing_ok=True)
+            replicate(self._path, self._published["data"])
+            self._published["data"].with_name(f"{self._published['data'].name}.spare").unlink(missing_ok=True)
+            return self._path.stat().st_size
         (live, total, free), *_ = con.execute(
             "SELECT database_name, total_blocks, free_blocks FROM pragma_database_size()"
             " WHERE database_name = current_database()"
@@ -118,6 +129,7 @@ class DatabaseFile:
         try:
             con.execute(f"ATTACH {literal(str(fresh))} AS fresh")
             con.execute(f"COPY FROM DATABASE {_identifier(live)} TO fresh")
+            con.execute("UPDATE fresh.tombstones SET rewritten_at = now() WHERE rewritten_at IS NULL")
             con.execute("DETACH fresh")
             con.close()
             fresh.replace(self._path)

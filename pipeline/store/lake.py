@@ -94,12 +94,20 @@ class Lake:
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
         """Merge small files, forget snapshots that nobody reads, delete files that belong to none."""
+        erased = con.execute("SELECT EXISTS (FROM tombstones WHERE rewritten_at IS NULL)").fetchall()[0][0]
+        if erased:  # an older snapshot must not keep what nobody may read any more
+            con.execute("UPDATE tombstones SET rewritten_at = now() WHERE rewritten_at IS NULL")
+            self._catalog.publish("data")
         self._catalog.publish("control")  # what people change seldom must not keep an old snapshot of everything
         unused = con.execute(
             load_sql("pipeline.store.upkeep", "unused"), {"in_use": self._catalog.in_use()}
         ).fetchall()[0][0]
+        # A file is rewritten when this share of its rows is deleted.
+        parameters = {"unused": unused, "deleted_share": 0.0 if erased else 0.95}
         for statement in con.extract_statements(load_sql("pipeline.store.upkeep", "lake")):
-            con.execute(statement, {"unused": unused} if "unused" in statement.named_parameters else {})
+            con.execute(
+                statement, {name: value for name, value in parameters.items() if name in statement.named_parameters}
+            )
         return self._catalog.live_bytes()
 
     @contextmanager

@@ -76,6 +76,8 @@ WHERE conversation_id IS NOT NULL;
 INSERT INTO rejected_records BY NAME
 SELECT
     $workspace_id AS workspace_id, refused.file_id, files.url, concat(incoming.place, incoming.line) AS place,
-    refused.reason, refused.detail, rtrim(left(incoming.record, 2000), chr(13)) AS record, $ingested_at AS rejected_at
+    refused.reason, refused.detail,
+    if(refused.file_id IN (SELECT file_id FROM withheld), NULL, rtrim(left(incoming.record, 2000), chr(13))) AS record,
+    $ingested_at AS rejected_at
 FROM refused JOIN incoming USING (position) JOIN files ON files.file_id = refused.file_id
 ORDER BY position;

@@ -47,6 +47,7 @@ CREATE TABLE documents (
 );
 
 ALTER TABLE conversations ADD COLUMN contradictions VARCHAR[];
+ALTER TABLE extraction_runs ADD COLUMN without_instant_count BIGINT;
 ALTER TABLE stale_periods ADD COLUMN IF NOT EXISTS reason VARCHAR;
 
 -- Start, end and duration have another meaning: every conversation is assembled anew from its events.

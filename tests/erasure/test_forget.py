@@ -1,0 +1,217 @@
+"""Erasing a conversation: no row, quote or byte of it is left, its numbers restate, and it does not come back."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.aggregate import aggregate
+from pipeline.catalog import Catalog, load_catalog
+from pipeline.erasure import forget, forget_and_publish
+from pipeline.erasure.tables import CONVERSATION_TABLES, OTHER_TABLES
+from pipeline.errors import SettingsError
+from pipeline.extract import extract
+from pipeline.ingest import ingest
+from pipeline.settings import Settings
+from pipeline.store import Store
+from pipeline.window import Window
+
+DEFINITIONS = [
+    {"key": "seconds", "metric_type": "numerical", "source": "call_intelligence",
+     "event_types": ["call_intelligence.row"], "extract_path": "$.duration_seconds", "aggregation": "avg"},
+    {"key": "p90_seconds", "metric_type": "numerical", "source": "call_intelligence",
+     "event_types": ["call_intelligence.row"], "extract_path": "$.duration_seconds", "aggregation": "p90"},
+    {"key": "score", "metric_type": "numerical", "source": "world_events", "event_types": ["metric.written"],
+     "extraction_mode": "written", "written_name": "score", "aggregation": "avg"},
+    {"key": "orders", "metric_type": "numerical", "source": "world_events", "event_types": ["order.placed"],
+     "extract_path": "$.amount", "aggregation": "sum"},
+    {"key": "products", "metric_type": "categorical", "source": "world_events", "event_types": ["order.placed"],
+     "extract_path": "$.product", "aggregation": "count"},
+    {"key": "order_rate", "metric_type": "numerical", "source": "call_intelligence",
+     "event_types": ["call_intelligence.row"], "aggregation": "ratio", "ratio_numerator_metric": "orders",
+     "ratio_denominator_metric": "seconds"},
+]  # fmt: skip
+VALUES = """
+SELECT metric_key, entity_id, observed_at, traffic, service_id, status, value_number, value_text, content_hash
+FROM current_values ORDER BY ALL
+"""
+PERIODS = """
+SELECT * EXCLUDE (computed_at, revision, superseded_at) FROM current_periods ORDER BY ALL
+"""
+
+
+def call(number: int) -> list[dict[str, Any]]:
+    """The events of one call; its words and ids are found nowhere else."""
+    name = f"conv-{number:05d}-x"
+    minute = f"2026-03-02T{9 + number % 3:02d}:{number % 60:02d}"
+    base = {"conversation_id": name, "service_id": f"s{number % 3}", "channel": "voice"}
+    events = [
+        ("session.start", 0, {}),
+        ("user.turn", 1, {"text": f"secret words of {name}", "duration_ms": 1000}),
+        ("tool.call", 2, {"name": "order"}),
+        ("order.placed", 3, {"amount": number % 7, "product": "abc"[number % 3]}),
+        ("metric.written", 4, {"name": "score", "value": number % 5}),
+        ("session.end", 10 + number % 40, {}),
+    ]
+    return [
+        {**base, "event_id": f"{name}/{at}", "event_type": kind, "occurred_at": f"{minute}:{second:02d}Z", "data": data,
+         "participant": f"caller-{number}", "session_id": f"CA{number:05d}"}
+        for at, (kind, second, data) in enumerate(events)
+    ]  # fmt: skip
+
+
+class Deployment:
+    """A store with its definitions, filled the way a user does it."""
+
+    def __init__(self, home: Path) -> None:
+        definitions = home / "definitions" / "metrics" / "custom"
+        definitions.mkdir(parents=True)
+        text = json.dumps({"definitions": [{"name": d["key"], **d} for d in DEFINITIONS]})
+        (definitions / "d.yaml").write_text(text, encoding="utf-8")
+        self.settings = Settings(home=home / "home", definitions=home / "definitions")
+        self.store = Store(self.settings)
+        found = load_catalog(self.settings)
+        assert not found.errors, found.errors
+        keys = {d["key"] for d in DEFINITIONS}
+        self.catalog = Catalog(tuple(metric for metric in found.metrics if metric.key in keys))
+        self.landing = self.settings.home / "landing"
+        self.landing.mkdir(parents=True)
+
+    def land(self, name: str, numbers: list[int], *extra: str) -> Path:
+        path = self.landing / name
+        lines = [json.dumps(event) for number in numbers for event in call(number)]
+        path.write_text("\n".join([*lines, *extra]) + "\n", encoding="utf-8")
+        return path
+
+    def run(self) -> None:
+        ingest(self.store, self.catalog, self.settings)
+        extract(self.store, self.catalog, self.settings, window())
+        aggregate(self.store, self.catalog, self.settings)
+        self.store.publish()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with self.store.write() as con:
+            return con.execute(query).fetchall()
+
+
+def window() -> Window:
+    """The day of all calls."""
+    return Window.ending(datetime(2026, 3, 2, 13, tzinfo=UTC))
+
+
+def _equal_to_a_store_that_never_saw_them(tmp_path: Path, calls: int, erased: list[int]) -> None:
+    some = Deployment(tmp_path / "some")
+    some.land("a.ndjson", list(range(calls)))
+    some.run()
+    forget(some.store, some.settings, ids=[call(n)[0]["conversation_id"] for n in erased], actor="test")
+    aggregate(some.store, some.catalog, some.settings)
+    never = Deployment(tmp_path / "never")
+    never.land("a.ndjson", [n for n in range(calls) if n not in set(erased)])
+    never.run()
+    assert some.rows(VALUES) == never.rows(VALUES)
+    assert some.rows(PERIODS) == never.rows(PERIODS)
+
+
+def test_erasing_leaves_what_a_store_has_that_never_saw_them(tmp_path: Path) -> None:
+    """Values and period rows of every metric, over conversations and over single events."""
+    _equal_to_a_store_that_never_saw_them(tmp_path, 40, [3, 4, 17, 39])
+
+
+@pytest.mark.long
+def test_erasing_100_of_10000(tmp_path: Path) -> None:
+    """As above, at length."""
+    _equal_to_a_store_that_never_saw_them(tmp_path, 10_000, list(range(50, 10_000, 100)))
+
+
+def test_no_byte_is_left_and_it_does_not_come_back(tmp_path: Path) -> None:
+    """In neither file; not when its file is read again; and the audit log does not say who it was."""
+    deployment = Deployment(tmp_path)
+    deployment.land("a.ndjson", [1, 2, 3], '{"event_id": "conv-00002-x/bad", "text": "secret words of conv-00002-x"')
+    named = deployment.landing / "conv-00002-x.ndjson"
+    named.write_text(json.dumps(call(2)[0]) + "\n")
+    deployment.run()
+    files = [deployment.settings.database_path, deployment.settings.snapshot_path]
+    assert all(b"conv-00002-x" in path.read_bytes() for path in files)
+    found = forget_and_publish(deployment.store, deployment.settings, ids=["conv-00002-x"], actor="test")
+    assert (found.conversations, found.events) == (1, 6)
+    deployment.store.maintain()
+    left = [path for path in deployment.settings.home.rglob("*") if path.is_file() and path.suffix != ".ndjson"]
+    assert [path.name for path in left if b"conv-00002" in path.read_bytes() or b"caller-2" in path.read_bytes()] == []
+    assert deployment.rows("SELECT actor, action, subject, detail FROM audit_log") == [
+        ("test", "conversations.forget", None, '{"conversations":1,"events":6,"values":5}')
+    ]
+    before = deployment.rows(VALUES), deployment.rows(PERIODS)
+    deployment.land("b.ndjson", [2])
+    report = ingest(deployment.store, deployment.catalog, deployment.settings)
+    assert (report.event_count, report.rejected_count) == (0, 6)
+    assert deployment.rows("SELECT DISTINCT reason, record FROM rejected_records WHERE url LIKE '%b.ndjson'") == [
+        ("erased", None)
+    ]
+    deployment.run()
+    assert (deployment.rows(VALUES), deployment.rows(PERIODS)) == before
+    assert deployment.rows("SELECT conversation_id FROM conversations ORDER BY 1") == [
+        ("conv-00001-x",), ("conv-00003-x",)
+    ]  # fmt: skip
+
+
+def test_hours_are_stale_with_the_reason(tmp_path: Path) -> None:
+    """What a later revision of a period says about itself."""
+    deployment = Deployment(tmp_path)
+    deployment.land("a.ndjson", [1, 2, 3])
+    deployment.run()
+    forget(deployment.store, deployment.settings, participants=["caller-1"], sessions=["CA00003"], actor="test")
+    assert deployment.rows("SELECT DISTINCT metric_key, reason FROM stale_periods ORDER BY 1") == [
+        (key, "erased") for key in ("orders", "products", "score", "seconds")
+    ] or deployment.rows("SELECT DISTINCT reason FROM stale_periods") == [("erased",)]
+    assert deployment.rows("SELECT conversation_id FROM conversations") == [("conv-00002-x",)]
+
+
+def test_an_id_that_was_never_seen_is_refused(tmp_path: Path) -> None:
+    """Its delivery may be on its way."""
+    deployment = Deployment(tmp_path)
+    deployment.land("a.ndjson", [1])
+    deployment.run()
+    forget(deployment.store, deployment.settings, ids=["conv-00002-x"], actor="test")
+    deployment.land("b.ndjson", [2])
+    ingest(deployment.store, deployment.catalog, deployment.settings)
+    assert deployment.rows("SELECT conversation_id FROM conversations") == [("conv-00001-x",)]
+
+
+def test_another_key_is_noticed(tmp_path: Path) -> None:
+    """Rather than letting in what was erased."""
+    deployment = Deployment(tmp_path)
+    deployment.land("a.ndjson", [1])
+    deployment.run()
+    forget(deployment.store, deployment.settings, ids=["conv-00001-x"], actor="test")
+    (deployment.settings.home / "hash.key").write_text("0" * 64)
+    deployment.land("b.ndjson", [1])
+    with pytest.raises(SettingsError, match="another key"):
+        ingest(deployment.store, deployment.catalog, deployment.settings)
+
+
+SUSPICIOUS = """
+SELECT DISTINCT table_name FROM duckdb_columns()
+WHERE NOT internal AND database_name = current_database()
+    AND table_name NOT IN (SELECT view_name FROM duckdb_views())
+    AND (
+        regexp_matches(column_name, 'conversation_id|entity_id|participant|session|quote|example|evidence|reasoning|raw')
+        OR regexp_matches(column_name, '^(record|text|turns|document|url|body|detail|request_hash(es)?|id_hash)$')
+    )
+ORDER BY ALL
+"""
+
+
+def test_one_list_names_every_table_that_holds_something_of_a_conversation(store: Store) -> None:
+    """A new table with such a column has to be thought about: `forget` empties it, or it says why it holds nothing."""
+    with store.write() as con:
+        found = {name for (name,) in con.execute(SUSPICIOUS).fetchall()}
+        tables = {
+            name for (name,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+        }
+    known = CONVERSATION_TABLES.keys() | OTHER_TABLES.keys() | {"metric_definitions", "settings_revisions"}
+    assert found - known == set()
+    assert CONVERSATION_TABLES.keys() | OTHER_TABLES.keys() <= tables
