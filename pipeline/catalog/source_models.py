@@ -94,8 +94,9 @@ class DocumentSpec(Model):
 class Rule(Model):
     """Walks over items and emits events.
 
-    Every field but `event_id`, `event_type`, `sequence`, `about`, `supersedes`, `revision` and `data` is handed down to the rules below. An item that
-    neither the rule nor any rule below makes an event of is refused: say `ignore` where that is meant.
+    Every field but `event_id`, `event_type`, `sequence`, `about`, `supersedes`, `revision` and `data` is handed down
+    to the rules below. An item that neither the rule nor any rule below makes an event of is refused: say `ignore`
+    where that is meant.
     """
 
     each: Path | None = Field(default=None, description="The items; default the enclosing rule's own item.")

@@ -56,8 +56,8 @@ def forget(
 ) -> Forgotten:
     """Erase conversations from every table, in one transaction that nobody else writes beside.
 
-    Their ids stay behind as keyed hashes, so that ingestion refuses them. Hours whose numbers change are stale until the
-    next aggregation, with the reason `erased`; the bytes are gone from the files after the next maintenance.
+    Their ids stay behind as keyed hashes, so that ingestion refuses them. Hours whose numbers change are stale until
+    the next aggregation, with the reason `erased`; the bytes are gone from the files after the next maintenance.
 
     Args:
         store: the database.

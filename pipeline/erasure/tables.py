@@ -21,6 +21,7 @@ OTHER_TABLES: dict[str, str] = {
     "audit_log": "who did what; never what was said or about whom",
     "webhook_outbox": "numbers of metrics and states of runs",
     "judge_batches": "hashes of requests",
+    "webhooks": "addresses of programs",
     "tombstones": "keyed hashes of ids",
 }
 """Tables whose columns look as if they held something of a conversation, and why they hold nothing."""

@@ -77,7 +77,7 @@ def tombstones_are_ours(con: duckdb.DuckDBPyConnection, workspace_id: str, key: 
         return False
     if key is None or checks != {keyed_hash(key, "")}:
         raise SettingsError(
-            "Conversations were erased with another key than this machine has: set METRIC_STORE_HASH_KEY to that one, or "
-            "restore `hash.key` in the home folder. Nothing is read, as what was erased could come back."
+            "Conversations were erased with another key than this machine has: set METRIC_STORE_HASH_KEY to that one, "
+            "or restore `hash.key` in the home folder. Nothing is read, as what was erased could come back."
         )
     return True
