@@ -123,6 +123,10 @@ class Loader:
             if tombstones_are_ours(con, self._store.workspace_id, key := hash_key(self._settings)) and key is not None:
                 install_keyed_hash(con, key)
                 run_script(con, load_sql(_SQL, "erased"), parameters)
+            if con.execute(
+                "SELECT EXISTS (FROM expirations WHERE workspace_id = $1)", [self._store.workspace_id]
+            ).fetchall()[0][0]:
+                run_script(con, load_sql(_SQL, "expired"), parameters)
             for script in ("own", "deliver", "restate", "load"):
                 run_script(con, load_sql(_SQL, script), {**parameters, "reason": "corrected"})
             for file_id, *counts in con.execute(load_sql(_SQL, "counts")).fetchall():

@@ -135,6 +135,16 @@ def plain_errors(where: str) -> Iterator[None]:
         ) from error
 
 
+UNREWRITTEN = """
+SELECT EXISTS (FROM tombstones WHERE rewritten_at IS NULL) OR EXISTS (FROM expirations WHERE rewritten_at IS NULL)
+"""
+"""Whether something was erased or expired whose bytes may still stand in the files."""
+REWRITTEN = tuple(
+    f"UPDATE {{place}}{table} SET rewritten_at = now() WHERE rewritten_at IS NULL"
+    for table in ("tombstones", "expirations")
+)
+
+
 def first_line(error: Exception) -> str:
     """The first line of a message."""
     return str(error).splitlines()[0]

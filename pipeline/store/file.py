@@ -20,7 +20,18 @@ import duckdb
 
 from pipeline.errors import StoreUnavailableError
 from pipeline.settings import Settings
-from pipeline.store.engine import Config, Generation, Prepare, Published, Subject, first_line, literal, plain_errors
+from pipeline.store.engine import (
+    REWRITTEN,
+    UNREWRITTEN,
+    Config,
+    Generation,
+    Prepare,
+    Published,
+    Subject,
+    first_line,
+    literal,
+    plain_errors,
+)
 from pipeline.store.interrupts import deferred_interrupts
 from pipeline.store.replica import fresh_name, replicate
 from pipeline.store.spill import spill_folder
@@ -109,7 +120,7 @@ class DatabaseFile:
         erased would still stand in free blocks.
         """
         con.execute("CHECKPOINT")
-        if con.execute("SELECT EXISTS (FROM tombstones WHERE rewritten_at IS NULL)").fetchall()[0][0]:
+        if con.execute(UNREWRITTEN).fetchall()[0][0]:
             self._rewrite(con, con.execute("SELECT current_database()").fetchall()[0][0])
             for target in self._published.values():
                 target.with_name(f"{target.name}.spare").unlink(missing_ok=True)
@@ -129,7 +140,8 @@ class DatabaseFile:
         try:
             con.execute(f"ATTACH {literal(str(fresh))} AS fresh")
             con.execute(f"COPY FROM DATABASE {_identifier(live)} TO fresh")
-            con.execute("UPDATE fresh.tombstones SET rewritten_at = now() WHERE rewritten_at IS NULL")
+            for statement in REWRITTEN:
+                con.execute(statement.format(place="fresh."))
             con.execute("DETACH fresh")
             con.close()
             fresh.replace(self._path)

@@ -19,7 +19,16 @@ import psycopg
 
 from pipeline.errors import SettingsError, StoreUnavailableError
 from pipeline.settings import Settings
-from pipeline.store.engine import Config, Generation, Prepare, Published, Subject, plain_errors
+from pipeline.store.engine import (
+    REWRITTEN,
+    UNREWRITTEN,
+    Config,
+    Generation,
+    Prepare,
+    Published,
+    Subject,
+    plain_errors,
+)
 from pipeline.store.interrupts import deferred_interrupts
 from pipeline.store.lake_connection import Location, open_lake
 from pipeline.store.postgres import Catalog, newest, pin
@@ -94,9 +103,10 @@ class Lake:
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
         """Merge small files, forget snapshots that nobody reads, delete files that belong to none."""
-        erased = con.execute("SELECT EXISTS (FROM tombstones WHERE rewritten_at IS NULL)").fetchall()[0][0]
+        erased = con.execute(UNREWRITTEN).fetchall()[0][0]
         if erased:  # an older snapshot must not keep what nobody may read any more
-            con.execute("UPDATE tombstones SET rewritten_at = now() WHERE rewritten_at IS NULL")
+            for statement in REWRITTEN:
+                con.execute(statement.format(place=""))
             self._catalog.publish("data")
         self._catalog.publish("control")  # what people change seldom must not keep an old snapshot of everything
         unused = con.execute(

@@ -72,6 +72,7 @@ COMMENT ON COLUMN conversations.ended_at IS 'Last instant of what happened in it
 COMMENT ON COLUMN conversations.settled_at IS 'When nothing more was expected: the end when it was announced, else the end and the idle time after it.';
 COMMENT ON COLUMN conversations.first_arrival_at IS 'When the first of its events arrived, UTC; never changes.';
 COMMENT ON COLUMN conversations.last_arrival_at IS 'When the latest of its events arrived, or one was superseded, UTC.';
+COMMENT ON COLUMN conversations.expired_at IS 'When retention took some of its facts, UTC; null while all are there. No run looks at it again.';
 COMMENT ON COLUMN conversations.contradictions IS 'Facts about which its events disagree, for example traffic or service_id; null where they agree.';
 COMMENT ON COLUMN conversations.channel IS 'voice, text, surface, or the source''s own word in lower case.';
 COMMENT ON COLUMN conversations.direction IS 'inbound or outbound.';
@@ -337,3 +338,10 @@ COMMENT ON TABLE judge_requests IS 'Which conversation a model was asked about: 
 COMMENT ON COLUMN judge_requests.workspace_id IS 'UUID of the workspace that the row belongs to.';
 COMMENT ON COLUMN judge_requests.request_hash IS 'Of the question: judge_answers.request_hash.';
 COMMENT ON COLUMN judge_requests.conversation_id IS 'The conversation.';
+
+COMMENT ON TABLE expirations IS 'Until when facts of a kind have expired: one row each time that more did; the newest of a kind is in force. Period rows before it rest on facts that are no longer there.';
+COMMENT ON COLUMN expirations.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN expirations.kind IS 'text, events, values or answers.';
+COMMENT ON COLUMN expirations.until IS 'What began, or arrived, before it has expired, UTC; the start of a day of the workspace.';
+COMMENT ON COLUMN expirations.expired_at IS 'When it was done, UTC.';
+COMMENT ON COLUMN expirations.rewritten_at IS 'When maintenance rewrote the files without the bytes, UTC; null until then.';
