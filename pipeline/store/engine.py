@@ -139,10 +139,11 @@ UNREWRITTEN = """
 SELECT EXISTS (FROM tombstones WHERE rewritten_at IS NULL) OR EXISTS (FROM expirations WHERE rewritten_at IS NULL)
 """
 """Whether something was erased or expired whose bytes may still stand in the files."""
-REWRITTEN = tuple(
-    f"UPDATE {{place}}{table} SET rewritten_at = now() WHERE rewritten_at IS NULL"
-    for table in ("tombstones", "expirations")
+REWRITTEN = (
+    "UPDATE {place}tombstones SET rewritten_at = now() WHERE rewritten_at IS NULL",
+    "UPDATE {place}expirations SET rewritten_at = now() WHERE rewritten_at IS NULL",
 )
+"""Once it was done; `place` is a prefix of the tables."""
 
 
 def first_line(error: Exception) -> str:

@@ -26,7 +26,7 @@ def _kept(deployment: Deployment, now: datetime = NOW, **days: int) -> None:
 
 def _filled(tmp_path: Path) -> tuple[Deployment, list[tuple[Any, ...]]]:
     deployment = Deployment(tmp_path)
-    deployment.land("a.ndjson", [1, 2, 3], '{"event_id": "x", "event_type": 5, "data": {"text": "secret words"}')
+    deployment.land("a.ndjson", [1, 2, 3], '{"event_id": "x", "event_type": 5, "data": {"text": "other words"}')
     deployment.run()
     return deployment, deployment.rows(PERIODS)
 

@@ -18,20 +18,20 @@ CREATE OR REPLACE TEMP MACRO without_words(doc) AS CAST('{' || array_to_string(l
 ), ',') || '}' AS JSON);
 
 CREATE OR REPLACE TEMP TABLE expiring AS
-SELECT conversation_id, first_arrival_at, coalesce(started_at, first_arrival_at) AS at
+SELECT conversation_id, first_arrival_at, coalesce(started_at, first_arrival_at) AS began_at
 FROM conversations
 WHERE workspace_id = $workspace_id
-  AND coalesce(started_at, first_arrival_at) < greatest($text_until, $events_until, $values_until);
+  AND coalesce(started_at, first_arrival_at) < greatest($text_until::TIMESTAMPTZ, $events_until::TIMESTAMPTZ, $values_until::TIMESTAMPTZ);
 
 -- Only what still has something to lose.
 CREATE OR REPLACE TEMP TABLE wordless AS
 SELECT conversation_id
 FROM expiring
-WHERE at < $text_until
+WHERE began_at < $text_until
   AND conversation_id NOT IN (
       SELECT conversation_id FROM conversations
       WHERE workspace_id = $workspace_id AND expired_at IS NOT NULL
-        AND coalesce(started_at, first_arrival_at) < $text_before
+        AND coalesce(started_at, first_arrival_at) < $text_before::TIMESTAMPTZ
   );
 
 CREATE OR REPLACE TEMP TABLE wordless_events AS
@@ -81,33 +81,33 @@ WHERE workspace_id = $workspace_id
       FROM events
       WHERE workspace_id = $workspace_id
         AND document IS NOT NULL
-        AND conversation_id IN (SELECT conversation_id FROM expiring WHERE at < $events_until)
+        AND conversation_id IN (SELECT conversation_id FROM expiring WHERE began_at < $events_until)
   );
 
 DELETE FROM events
 WHERE workspace_id = $workspace_id
   AND (
-      conversation_id IN (SELECT conversation_id FROM expiring WHERE at < $events_until)
+      conversation_id IN (SELECT conversation_id FROM expiring WHERE began_at < $events_until)
       OR conversation_id IS NULL AND coalesce(occurred_at, ingested_at) < $events_until
   );
 
 DELETE FROM superseded_events
 WHERE workspace_id = $workspace_id
   AND (
-      conversation_id IN (SELECT conversation_id FROM expiring WHERE at < $events_until)
+      conversation_id IN (SELECT conversation_id FROM expiring WHERE began_at < $events_until)
       OR conversation_id IS NULL AND coalesce(occurred_at, ingested_at) < $events_until
   );
 
 DELETE FROM metric_values
 WHERE workspace_id = $workspace_id
   AND entity_type = 'conversation'
-  AND entity_id IN (SELECT conversation_id FROM expiring WHERE at < $values_until);
+  AND entity_id IN (SELECT conversation_id FROM expiring WHERE began_at < $values_until);
 
 -- The conversations themselves: without words, and without turns where the events are gone.
 CREATE OR REPLACE TEMP TABLE closed AS
 SELECT
     * REPLACE (
-        if(conversation_id IN (SELECT conversation_id FROM expiring WHERE at < $events_until), [], list_transform(
+        if(conversation_id IN (SELECT conversation_id FROM expiring WHERE began_at < $events_until), [], list_transform(
             turns, lambda t: struct_pack(
                 index := t.index, role := t.role, participant := t.participant, text := NULL::VARCHAR,
                 started_at := t.started_at, ended_at := t.ended_at, event_id := t.event_id,
@@ -121,7 +121,7 @@ FROM conversations
 WHERE workspace_id = $workspace_id
   AND (
       conversation_id IN (SELECT conversation_id FROM wordless)
-      OR conversation_id IN (SELECT conversation_id FROM expiring WHERE at < $events_until) AND len(turns) > 0
+      OR conversation_id IN (SELECT conversation_id FROM expiring WHERE began_at < $events_until) AND len(turns) > 0
   );
 
 CREATE OR REPLACE TEMP TABLE valueless AS
@@ -129,7 +129,7 @@ SELECT * REPLACE ($now AS expired_at)
 FROM conversations
 WHERE workspace_id = $workspace_id
   AND expired_at IS NULL
-  AND conversation_id IN (SELECT conversation_id FROM expiring WHERE at < greatest($events_until, $values_until))
+  AND conversation_id IN (SELECT conversation_id FROM expiring WHERE began_at < greatest($events_until::TIMESTAMPTZ, $values_until::TIMESTAMPTZ))
   AND conversation_id NOT IN (SELECT conversation_id FROM closed);
 
 DELETE FROM conversations
