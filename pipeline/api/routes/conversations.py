@@ -19,6 +19,7 @@ from pipeline.api.routes.parameters import Id, Moment, ShortId, check_range, vis
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import single_value
 from pipeline.erasure import forget_and_publish
+from pipeline.errors import NotFoundError
 from pipeline.reports.conversations import find_conversations, metrics_map, read_conversation
 from pipeline.reports.outcome_filter import Outcome, OutcomeFilter, metrics_of
 
@@ -172,7 +173,7 @@ def forget_conversation(
     The bytes are gone from the files after the next maintenance. An id of which nothing is stored is refused, too.
     """
     if caller.workspace_id != service.settings.workspace_id:
-        raise InvalidError([(("path", "workspace_id"), "this deployment holds another workspace only")])
+        raise NotFoundError("This deployment holds another workspace only.")
     found = forget_and_publish(service.store, service.settings, ids=[conversation_id], actor=caller.actor)
     return Erased.model_validate(asdict(found))
 
