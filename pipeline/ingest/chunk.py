@@ -111,7 +111,7 @@ class Chunk:
                 None,
                 record.document,
                 record.version,
-                record.delivery,
+                None if record.document is None else record.number,
             )
         else:
             given = ("", record.place, None, record.text, None, record.reason, record.detail, None, None, None)

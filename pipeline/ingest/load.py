@@ -75,8 +75,7 @@ class Loader:
             self._add_lines(reading, record)
             return
         # A document is stored as a whole, so that its versions take each other's place in one transaction.
-        delivery = record.delivery if isinstance(record, Canonical) else None
-        document = None if delivery is None else (reading.file_id, delivery)
+        document = None if record.number is None else (reading.file_id, record.number)
         if self._open is not None and document != self._open:
             self._flush_if_full()
         self._open = document

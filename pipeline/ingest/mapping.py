@@ -57,6 +57,7 @@ class CompiledMapping:
         self.spec = mapping
         make = rule_class or CompiledRule
         self.rules = [make(rule, mapping.zone) for rule in mapping.events]
+        self.declares_documents = any(map(_declares_document, mapping.events))
 
     def wants(self, member: str) -> bool:
         """Whether a member of an archive is one of those that the mapping is for."""
@@ -237,6 +238,10 @@ class CompiledRule:
 
 def _reads(rule: Rule | DocumentSpec, names: tuple[str, ...]) -> list[tuple[str, Read]]:
     return [(name, compile_value(spec)) for name in names if (spec := getattr(rule, name)) is not None]
+
+
+def _declares_document(rule: Rule) -> bool:
+    return rule.document is not None or any(map(_declares_document, (*rule.events, *rule.first_of)))
 
 
 def _given(value: Any) -> bool:

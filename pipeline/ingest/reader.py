@@ -38,7 +38,7 @@ class Canonical(NamedTuple):
         identity: its JSON text with sorted, unique keys, where it has no id and `text` is not that already.
         document: kind and id of the document that it is part of.
         version: of that document.
-        delivery: number of the document in its file, where there is one.
+        number: of the JSON document or row in its file, where its mapping says what documents are.
     """
 
     source_key: str
@@ -47,16 +47,17 @@ class Canonical(NamedTuple):
     identity: str | None = None
     document: str | None = None
     version: float | None = None
-    delivery: int | None = None
+    number: int | None = None
 
 
 class Refusal(NamedTuple):
-    """Something that gave no record: where it stands, a reason code, the explanation, and its beginning."""
+    """Something that gave no record: where it stands, a reason code, the explanation, its beginning, and its number."""
 
     place: str
     reason: str
     detail: str
     text: str
+    number: int | None = None
 
 
 class Document(NamedTuple):
@@ -119,17 +120,18 @@ def records_of(document: Document, url: str, number: int = 0) -> Iterator[Canoni
     if mapping is None:
         yield _canonical(document)
         return
+    unit = number if mapping.declares_documents else None
     try:
         for found in mapping.apply(document.value, url=url, member=document.member):
             if isinstance(found, Refused):
-                yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item))
+                yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item), unit)
             else:
                 at, record = _joined(place, found[0]), found[1]
                 document, version = record.pop("document", (None, None))
                 stored = _stored(mapping.spec.key, at, record)
-                if document is not None and isinstance(stored, Canonical):
-                    stored = stored._replace(document=document, version=version, delivery=number)
-                yield stored
+                if isinstance(stored, Canonical):
+                    stored = stored._replace(document=document, version=version)
+                yield stored._replace(number=unit)
     except RefusedError as refused:  # a path that fails on the document as a whole
         yield Refusal(place or "$", refused.reason, refused.detail, _shown(document.value))
 

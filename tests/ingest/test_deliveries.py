@@ -101,6 +101,17 @@ def test_a_newer_version_of_the_same_content_is_remembered(pipe: Any) -> None:
     assert _texts(pipe) == ["one"]
 
 
+def test_a_document_is_stored_as_a_whole_however_small_a_transaction_is(new_pipe: Any, tmp_path: Path) -> None:
+    """Also where an item in its midst is refused."""
+    pipe = new_pipe(tmp_path, chunk_records=2)
+    document = _document("a", 1, "one", "two", "three", "four", "five")
+    document["turns"][2]["at"] = "never"
+    pipe.write("1.ndjson", document, _document("b", 1, "six"))
+    assert pipe.ingest(mapping=MAPPING).rejected_count == 1
+    assert _texts(pipe) == ["one", "two", "four", "five", "six"]
+    assert pipe.rows("SELECT count(*), count(DISTINCT ingested_at) FROM events WHERE conversation_id = 'a'") == [(4, 1)]
+
+
 def test_kinds_add_up(pipe: Any) -> None:
     """A survey beside the report of a call is another document about the same call."""
     pipe.write("1.ndjson", _document("a", 1, "one"), _document("a", 1, "score", kind="survey"))
