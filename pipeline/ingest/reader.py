@@ -127,10 +127,10 @@ def records_of(document: Document, url: str, number: int = 0) -> Iterator[Canoni
                 yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item), unit)
             else:
                 at, record = _joined(place, found[0]), found[1]
-                document, version = record.pop("document", (None, None))
+                known_as, version = record.pop("document", (None, None))
                 stored = _stored(mapping.spec.key, at, record)
                 if isinstance(stored, Canonical):
-                    stored = stored._replace(document=document, version=version)
+                    stored = stored._replace(document=known_as, version=version)
                 yield stored._replace(number=unit)
     except RefusedError as refused:  # a path that fails on the document as a whole
         yield Refusal(place or "$", refused.reason, refused.detail, _shown(document.value))
