@@ -112,6 +112,36 @@ def test_another_key_is_noticed(tmp_path: Path) -> None:
         ingest(deployment.store, deployment.catalog, deployment.settings)
 
 
+ANSWER = """
+INSERT INTO judge_answers BY NAME
+SELECT $workspace AS workspace_id, hash AS request_hash, 'answered' AS outcome, 'a quote of ' || hash AS raw, 'm' AS model,
+    'u' AS base_url, 'text' AS mode, 1 AS tokens_in, 0 AS tokens_cached, 1 AS tokens_out, 0 AS tokens_reasoning,
+    0.25 AS cost_usd, 1.0 AS seconds, now() AS received_at, 'r' AS run_id
+FROM (VALUES ('one'), ('two'), ('both'), ('nobody')) AS asked (hash)
+"""
+ASKED = """
+INSERT INTO judge_requests
+SELECT $workspace, hash, conversation
+FROM (VALUES ('one', 'conv-00001-x'), ('two', 'conv-00002-x'), ('both', 'conv-00001-x'), ('both', 'conv-00002-x'))
+    AS asked (hash, conversation)
+"""
+
+
+def test_answers_of_models_lose_their_words_and_keep_their_price(tmp_path: Path) -> None:
+    """Those about the conversation, and those of which nobody knows what they are about; the others stay."""
+    deployment = Deployment(tmp_path)
+    with deployment.store.transaction() as con:
+        for statement in (ANSWER, ASKED):
+            con.execute(statement, {"workspace": deployment.store.workspace_id})
+    forget(deployment.store, deployment.settings, ids=["conv-00002-x"], actor="test")
+    assert deployment.rows("SELECT request_hash, outcome, raw FROM judge_answers ORDER BY ALL") == [
+        ("erased/both", "erased", ""), ("erased/nobody", "erased", ""), ("erased/two", "erased", ""),
+        ("one", "answered", "a quote of one"),
+    ]  # fmt: skip
+    assert deployment.rows("SELECT sum(cost_usd) FROM judge_answers") == [(1.0,)]
+    assert deployment.rows("SELECT request_hash FROM judge_requests") == [("one",)]
+
+
 SUSPICIOUS = """
 SELECT DISTINCT table_name FROM duckdb_columns()
 WHERE NOT internal AND database_name = current_database()
