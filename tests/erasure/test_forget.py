@@ -114,7 +114,8 @@ def test_another_key_is_noticed(tmp_path: Path) -> None:
 
 ANSWER = """
 INSERT INTO judge_answers BY NAME
-SELECT $workspace AS workspace_id, hash AS request_hash, 'answered' AS outcome, 'a quote of ' || hash AS raw, 'm' AS model,
+SELECT $workspace AS workspace_id, hash AS request_hash, 'answered' AS outcome, 'a quote of ' || hash
+    AS raw, 'm' AS model,
     'u' AS base_url, 'text' AS mode, 1 AS tokens_in, 0 AS tokens_cached, 1 AS tokens_out, 0 AS tokens_reasoning,
     0.25 AS cost_usd, 1.0 AS seconds, now() AS received_at, 'r' AS run_id
 FROM (VALUES ('one'), ('two'), ('both'), ('nobody')) AS asked (hash)
