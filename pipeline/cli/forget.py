@@ -35,8 +35,9 @@ def forget(
     if not wanted and not participant and not session:
         raise UserError("Nothing is named: give conversation ids, --participant, --session or --file.")
     settings = load_settings()
-    chosen = {"ids": wanted, "participants": participant or (), "sessions": session or ()}
-    found = forget_and_publish(Store(settings), settings, actor="cli", **chosen)
+    found = forget_and_publish(
+        Store(settings), settings, ids=wanted, participants=participant or (), sessions=session or (), actor="cli"
+    )
     if as_json:
         emit_json(asdict(found))
         return

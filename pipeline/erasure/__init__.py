@@ -32,12 +32,20 @@ class Forgotten:
     values: int
 
 
-def forget_and_publish(store: Store, settings: Settings, *, actor: str, **chosen: Collection[str]) -> Forgotten:
+def forget_and_publish(
+    store: Store,
+    settings: Settings,
+    *,
+    ids: Collection[str] = (),
+    participants: Collection[str] = (),
+    sessions: Collection[str] = (),
+    actor: str,
+) -> Forgotten:
     """Erase conversations, restate the numbers they were in, and show readers the store without them.
 
     Takes what `forget` takes and raises what that raises.
     """
-    found = forget(store, settings, actor=actor, **chosen)
+    found = forget(store, settings, ids=ids, participants=participants, sessions=sessions, actor=actor)
     aggregate(store, current_catalog(settings), settings)
     store.publish()
     publish_control(store)
