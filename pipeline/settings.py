@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ByteSize, Field, SecretStr, TypeAdapter, Va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pipeline.errors import SettingsError
-from pipeline.settings_models import Models, PythonMode
+from pipeline.settings_models import Models, PythonMode, Retention
 from pipeline.settings_serve import Serve
 
 SETTINGS_FILE = Path("metric-store.toml")
@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     models: Models = Field(default=Models(), description="Which models judged metrics ask, budgets and redaction.")
     python: PythonMode = Field(default=PythonMode(), description="Limits of python metrics.")
     serve: Serve = Field(default=Serve(), description="Limits of the HTTP server.")
+    retention: Retention = Field(default=Retention(), description="For how many days facts are kept.")
+    hash_key: SecretStr | None = Field(
+        default=None,
+        description="Key of hashed ids, at least 16 bytes; default a file in HOME, made when it is needed.",
+    )
     keep_runs_days: int = Field(default=14, ge=1, description="Dagster runs older than this are pruned.")
 
     @property

@@ -22,6 +22,15 @@ class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Retention(_Group):
+    """For how many days each kind of fact is kept; without a number, for ever. Period rows always stay."""
+
+    text_days: int | None = Field(default=None, ge=1, description="What was said, quotes, reasoning, refused records.")
+    events_days: int | None = Field(default=None, ge=1, description="Events, and the turns of conversations.")
+    values_days: int | None = Field(default=None, ge=1, description="Values of single conversations.")
+    answers_days: int | None = Field(default=None, ge=1, description="What models answered, word by word.")
+
+
 class ModelEndpoint(_Group):
     """One model behind one OpenAI-compatible server. Prices are US dollars for a million tokens."""
 

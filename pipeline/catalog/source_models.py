@@ -75,11 +75,28 @@ TimeLike = Annotated[Time | None, BeforeValidator(_time, json_schema_input_type=
 Name = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$", max_length=64)]
 
 
+class DocumentSpec(Model):
+    """What a delivery is a version of.
+
+    A document is known by source, kind and id. A later version replaces what an earlier one said; kinds add up.
+    """
+
+    id: ValueLike = Field(description="What stays the same when it is delivered again, for example the call's id.")
+    version: ValueLike | None = Field(
+        default=None,
+        description="A number or an instant that grows from version to version; without one the last to arrive counts.",
+    )
+    kind: ValueLike | None = Field(
+        default=None, description="Tells apart documents about one thing that add up, for example report and survey."
+    )
+
+
 class Rule(Model):
     """Walks over items and emits events.
 
-    Every field but `event_id`, `event_type`, `sequence` and `data` is handed down to the rules below. An item that
-    neither the rule nor any rule below makes an event of is refused: say `ignore` where that is meant.
+    Every field but `event_id`, `event_type`, `sequence`, `about`, `supersedes`, `revision` and `data` is handed down
+    to the rules below. An item that neither the rule nor any rule below makes an event of is refused: say `ignore`
+    where that is meant.
     """
 
     each: Path | None = Field(default=None, description="The items; default the enclosing rule's own item.")
@@ -115,6 +132,18 @@ class Rule(Model):
     session_id: ValueLike | None = None
     participant: ValueLike | None = None
     tags: ValueLike | None = Field(default=None, description="A list of strings.")
+    about: ValueLike | None = Field(
+        default=None,
+        description="true: said of the conversation from outside, so that its instant stretches nothing; false: it "
+        "happens in it. Default: by the event type.",
+    )
+    supersedes: ValueLike | None = Field(default=None, description="Id of the event that this one takes the place of.")
+    revision: ValueLike | None = Field(
+        default=None, description="Number of this version of the event; of one event_id the greatest counts."
+    )
+    document: DocumentSpec | None = Field(
+        default=None, description="The document that the events of this rule and those below are a version of."
+    )
     data: Data | None = Field(
         default=None,
         description="The event's payload: its fields, or a value that is an object, for example $ for the whole item.",

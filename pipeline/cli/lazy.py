@@ -29,6 +29,7 @@ VERBS = {
     "evaluate": ("evaluate", "Try a metric on one conversation; nothing is stored."),
     "serve": ("serve", "The HTTP API."),
     "keys": ("keys", "API keys: make, list, revoke."),
+    "forget": ("forget", "Erase conversations from every table and file."),
     "maintain": ("upkeep", "Daily upkeep of the database."),
     "move": ("upkeep", "Move the store into a lake, or back into a file."),
     "bench": ("bench", "How fast each stage is, beside its floor."),

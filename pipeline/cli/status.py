@@ -99,6 +99,8 @@ def _show_tables(found: Status, first: datetime, last: datetime, catalog: Catalo
         f"\n{found.conversations:,} conversations, {found.conversations_without_instant:,} without any instant; "
         f"{found.stale_conversations:,} to assemble, {found.stale_periods:,} hours to aggregate."
     )
+    if found.contradictions:
+        emit_table(["events disagree about", "conversations"], list(found.contradictions.items()))
     if found.rejected:
         emit_table(["refused because", "records", "last"], [(r.reason, r.records, r.last_at) for r in found.rejected])
 

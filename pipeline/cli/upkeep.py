@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import Json, emit, emit_json, emit_table, progress
+from pipeline.erasure import retention
 from pipeline.settings import load_settings
 from pipeline.store import Store
 from pipeline.store.move import Place, move_store
@@ -20,8 +21,9 @@ def register(app: typer.Typer) -> None:
 
 
 def maintain(as_json: Json = False) -> None:
-    """Tidy the store up: merge small files, remove what no reader needs. Dagster does it once a day."""
-    size = Store(load_settings()).maintain()
+    """Tidy the store up: remove what has expired or no reader needs, merge small files. Dagster does it once a day."""
+    settings = load_settings()
+    size = retention.maintain(Store(settings), settings)
     if as_json:
         emit_json({"bytes": size})
     else:

@@ -1,7 +1,8 @@
 """Event-level metrics: no value rows; a run says which hours are to be aggregated and enters them in the ledger.
 
 Those hours are the hours of the window that no earlier run of the version has covered or that events have arrived for
-since; and earlier hours of events that arrived in the window.
+since; and earlier hours of events that arrived in the window. Events without an instant that arrived in the window are
+counted, too, and belong to no hour.
 """
 
 from __future__ import annotations
@@ -33,14 +34,25 @@ def extract_event_level(
         _find_hours(con, run, some)
         states: dict[str, dict[str, int]] = {metric.key: {} for metric in some}
         workspace = {"workspace_id": run.store.workspace_id}
-        for key, status, number in con.execute(load_sql(SQL, "event_counts"), workspace).fetchall():
-            states[key][status] = number
+        undated = dict.fromkeys(states, 0)
+        window = {"window_start": run.window.start, "window_end": run.window.end}
+        for key, status, number, without in con.execute(
+            load_sql(SQL, "event_counts"), {**workspace, **window}
+        ).fetchall():
+            states[key][status] = states[key].get(status, 0) + number
+            undated[key] += without
         seconds = (time.perf_counter() - started) / len(metrics)
         for metric in some:
             found = states[metric.key]
             number = sum(found.values())
             outcomes[metric.key] = MetricOutcome(
-                metric.key, metric.version, number, found, computed=number, seconds=seconds
+                metric.key,
+                metric.version,
+                number,
+                found,
+                computed=number,
+                without_instant=undated[metric.key],
+                seconds=seconds,
             )
         if not dry_run:
             con.execute(load_sql(SQL, "event_stale"), workspace)

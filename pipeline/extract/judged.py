@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import duckdb
 import orjson
+import pyarrow as pa
 
 from pipeline.catalog.catalog import Metric
 from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
@@ -143,8 +145,22 @@ class _Desk:
         if rows:
             with self._run.store.transaction("values") as con:
                 write_values(con, self._run, rows)
+                self._bind(con, asks)
         for key, conversation_id, state in states:
             self._tallies[key].states[conversation_id] = state
+
+    def _bind(self, con: duckdb.DuckDBPyConnection, asks: Sequence[Ask]) -> None:
+        """Note which conversation the answers are about, so that they go with it."""
+        rows = {(request.hash, ask.conversation_id) for ask in asks for request in ask.all_requests}
+        if rows:
+            hashes, ids = zip(*sorted(rows), strict=True)
+            con.register("bound", pa.table({"request_hash": hashes, "conversation_id": ids}))
+            con.execute(
+                "INSERT INTO judge_requests BY NAME SELECT $workspace_id AS workspace_id, * FROM bound "
+                "SEMI JOIN fresh ON entity_id = conversation_id",  # not of one that was erased meanwhile
+                {"workspace_id": self._run.store.workspace_id},
+            )
+            con.unregister("bound")
 
 
 def _row(metric: Metric, chosen: Mapping[str, Any], item: Judgement) -> dict[str, Any]:

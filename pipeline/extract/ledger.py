@@ -47,6 +47,7 @@ def record(
                 "window_end": run.window.end,
                 "eligible_count": outcome.eligible,
                 **{f"{state}_count": outcome.states.get(state, 0) for state in STATES},
+                "without_instant_count": outcome.without_instant,
                 "reused_count": outcome.reused,
                 "calls": paid.calls,
                 "tokens_in": paid.tokens_in,

@@ -1,9 +1,10 @@
 """Metrics of mode `python`: `evaluate(conversation)` in the user's file, run in a process of its own.
 
 `conversation` has the columns of the conversation, `turns` (each with index, role, participant, text, started_at,
-ended_at, and the `data` of its event), `intelligence`, and `metrics`: the values that other metrics have for it, by
-key. The function returns a value of the metric's type, None when there is none, or a mapping with `value`, `reasoning`,
-`confidence` and `status` (`not_applicable` or `abstained`).
+ended_at, event_id and the `data` of its event), the other `events` (event_id, event_type, occurred_at, participant,
+data), `intelligence`, and `metrics`: the values that other metrics have for it, by key. The function returns a
+value of the metric's type, None when there is none, or a mapping with `value`, `reasoning`, `confidence` and `status`
+(`not_applicable` or `abstained`).
 """
 
 from __future__ import annotations

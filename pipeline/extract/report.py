@@ -20,6 +20,7 @@ class MetricOutcome:
         computed: how many were extracted, or would be (dry run).
         tokens: input and output tokens of this run's model calls.
         tokens_cached: input tokens among them that stood in a repeated prefix.
+        without_instant: how many of the eligible events have no instant, and so no period.
         seconds: of the mode's own work, shared evenly among the metrics that were extracted together.
         failure: one line when the definition could not be extracted at all, or too many errors came of it.
         cap: how many conversations one hourly partition may examine anew; None: all.
@@ -35,6 +36,7 @@ class MetricOutcome:
     tokens: int = 0
     tokens_cached: int = 0
     cost_usd: float = 0.0
+    without_instant: int = 0
     seconds: float = 0.0
     failure: str | None = None
     cap: int | None = None

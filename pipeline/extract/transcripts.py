@@ -33,16 +33,13 @@ def read_transcripts(
 def read_conversations(
     con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_ids: Sequence[str], since: datetime | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Columns of some conversations by id, with `turns`, the `data` of each, and `intelligence` as mappings."""
+    """Columns of some conversations by id, with `turns`, other `events` and `intelligence` as mappings."""
     rows = _read(con, "python_conversations", workspace_id, conversation_ids, since)
-    return {
-        row["conversation_id"]: {
-            **row,
-            "turns": [{**turn, "data": orjson.loads(turn["data"] or "{}")} for turn in row["turns"]],
-            "intelligence": orjson.loads(row["intelligence"]),
-        }
-        for row in rows
-    }
+    for row in rows:
+        row["intelligence"] = orjson.loads(row["intelligence"])
+        for item in (*row["turns"], *row["events"]):
+            item["data"] = orjson.loads(item["data"] or "{}")
+    return {row["conversation_id"]: row for row in rows}
 
 
 def _read(

@@ -27,6 +27,9 @@ _INCOMING = pa.schema(
         ("identity", pa.string()),
         ("reason", pa.string()),
         ("detail", pa.string()),
+        ("document", pa.string()),
+        ("version", pa.float64()),
+        ("delivery", pa.int64()),
     ]
 )
 
@@ -86,7 +89,7 @@ class Chunk:
     count: int = 0
     _batches: list[pa.RecordBatch] = field(default_factory=list)
     _batches_size: int = 0
-    _rows: list[tuple[int | str | None, ...]] = field(default_factory=list)
+    _rows: list[tuple[int | float | str | None, ...]] = field(default_factory=list)
     _rows_size: int = 0
 
     @property
@@ -98,7 +101,7 @@ class Chunk:
         """Take one record, or one item that gave none."""
         self.readings[reading.file_id] = reading
         if isinstance(record, Canonical):
-            given: tuple[str | None, ...] = (
+            given: tuple[int | float | str | None, ...] = (
                 record.source_key,
                 record.place,
                 None,
@@ -106,9 +109,12 @@ class Chunk:
                 record.identity,
                 None,
                 None,
+                record.document,
+                record.version,
+                None if record.document is None else record.number,
             )
         else:
-            given = ("", record.place, None, record.text, None, record.reason, record.detail)
+            given = ("", record.place, None, record.text, None, record.reason, record.detail, None, None, None)
         self._rows.append((self.count, reading.file_id, *given))
         self._rows_size += len(record.text)
         self.count += 1
@@ -128,7 +134,7 @@ class Chunk:
             pa.repeat(prefix, count),
             pa.arange(lines.first, lines.first + count),
             lines.texts,
-            *(pa.nulls(count, pa.string()) for _ in ("identity", "reason", "detail")),
+            *(pa.nulls(count, field.type) for field in list(_INCOMING)[_INCOMING.get_field_index("identity") :]),
         )
         self.count += count
 

@@ -26,11 +26,14 @@ _SCRIPTS = (
     "quality",
     "summarise",
     "turns",
+    "describe",
     "assemble",
+    "inherit",
+    "restate",
 )
 # Part of the content hash. Raise it, and mark all conversations stale in a migration, when a derived field gets another
 # meaning: values are then extracted anew, and a model is asked only where its question changed.
-DERIVATION = 1
+DERIVATION = 2
 _MEMORY_PER_BYTE = 16  # of event data, at most, while a batch is assembled
 
 
@@ -49,11 +52,15 @@ def assemble(con: duckdb.DuckDBPyConnection, settings: Settings) -> int:
     con.execute("SET threads = 1")
     workspace: dict[str, object] = {"workspace_id": settings.workspace_id}
     batch_bytes = settings.memory_bytes // _MEMORY_PER_BYTE
-    run_script(con, load_sql(_SQL, "stale"), {**workspace, "batch_bytes": batch_bytes})
+    for script in ("own", "event_types", "stale"):
+        run_script(con, load_sql(_SQL, script), {**workspace, "batch_bytes": batch_bytes})
+    con.execute("BEGIN")
+    run_script(con, load_sql(_SQL, "gone"), workspace)
+    con.execute("COMMIT")
     batches = con.execute("SELECT batch, count(*) FROM stale_batches GROUP BY batch ORDER BY batch").fetchall()
     for batch, _ in batches:
         parameters = {**workspace, "batch": batch, "settle_minutes": settings.settle_minutes}
-        parameters["derivation"] = f"derivation {DERIVATION}"
+        parameters |= {"derivation": f"derivation {DERIVATION}", "reason": "late_data"}
         con.execute("BEGIN")
         for script in _SCRIPTS:
             run_script(con, load_sql(_SQL, script), parameters)

@@ -35,7 +35,18 @@ from pipeline.ingest.run import check_source, mapping_of
 from pipeline.ingest.watch import Notes, Source, Unread, WatchedRule, flow, mark_read, unread, watched
 from pipeline.settings import Settings
 
-FIELDS = ("event_id", "event_type", "conversation_id", "occurred_at", "sequence", *HANDED_DOWN[1:], "data")
+FIELDS = (
+    "event_id",
+    "event_type",
+    "conversation_id",
+    "occurred_at",
+    "sequence",
+    *HANDED_DOWN[1:],
+    "about",
+    "supersedes",
+    "revision",
+    "data",
+)
 _CONFLICT = "an event before it in this record has the same event_id and says something else"
 
 

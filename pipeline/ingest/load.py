@@ -18,6 +18,7 @@ from pipeline.ingest.lines import CanonicalLines
 from pipeline.ingest.reader import CANONICAL, Canonical, Refusal, record_of_line
 from pipeline.settings import Settings
 from pipeline.store import Store, load_sql, run_script
+from pipeline.store.keyed import hash_key, install_keyed_hash, tombstones_are_ours
 
 _SQL = "pipeline.ingest.sql"
 _FUTURE = timedelta(hours=24)  # clocks of sources may be ahead of ours
@@ -66,16 +67,23 @@ class Loader:
         self._chunk_bytes = settings.memory_bytes // 6
         self._on_commit = on_commit
         self._chunk = Chunk()
+        self._open: tuple[str, int] | None = None  # the document that the last record is of
 
     def add(self, reading: Reading, record: Canonical | CanonicalLines | Refusal) -> None:
         """Take a record, a block of them, or an item that gave none; what is stored already is passed over."""
         if isinstance(record, CanonicalLines):
             self._add_lines(reading, record)
             return
+        # A document is stored as a whole, so that its versions take each other's place in one transaction.
+        document = None if record.number is None else (reading.file_id, record.number)
+        if self._open is not None and document != self._open:
+            self._flush_if_full()
+        self._open = document
         reading.seen += 1
         if reading.seen > reading.stored[0]:
             self._chunk.add(reading, record)
-            self._flush_if_full()
+            if document is None:
+                self._flush_if_full()
 
     def _add_lines(self, reading: Reading, lines: CanonicalLines) -> None:
         done = max(0, reading.stored[0] - reading.seen)
@@ -88,6 +96,7 @@ class Loader:
 
     def finish(self, reading: Reading) -> None:
         """The file's last record has been added."""
+        self._open = None
         reading.finished = True
         self._chunk.readings[reading.file_id] = reading
         if len(self._chunk.readings) >= self._settings.chunk_records:
@@ -109,7 +118,16 @@ class Loader:
             with suppress(duckdb.CatalogException):  # connections to a lake share what one of them has brought
                 con.create_function("sorted_keys", _sorted_keys, [VARCHAR], VARCHAR)
             con.register("files", _files(chunk, now))
-            run_script(con, load_sql(_SQL, "load"), parameters)
+            con.execute("CREATE OR REPLACE TEMP TABLE withheld (file_id VARCHAR)")
+            if tombstones_are_ours(con, self._store.workspace_id, key := hash_key(self._settings)) and key is not None:
+                install_keyed_hash(con, key)
+                run_script(con, load_sql(_SQL, "erased"), parameters)
+            if con.execute(
+                "SELECT EXISTS (FROM expirations WHERE workspace_id = $1)", [self._store.workspace_id]
+            ).fetchall()[0][0]:
+                run_script(con, load_sql(_SQL, "expired"), parameters)
+            for script in ("own", "deliver", "restate", "load"):
+                run_script(con, load_sql(_SQL, script), {**parameters, "reason": "corrected"})
             for file_id, *counts in con.execute(load_sql(_SQL, "counts")).fetchall():
                 outcome = chunk.readings[file_id].outcome
                 outcome.record_count += counts[0]

@@ -9,8 +9,9 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from pipeline.catalog.source_models import Rule, SourceMapping, Time
+from pipeline.catalog.source_models import DocumentSpec, Rule, SourceMapping, Time
 from pipeline.ingest.conditions import Test, compile_condition, same
+from pipeline.ingest.document import document_of
 from pipeline.ingest.paths import MISSING, Find, Items, Read, compile_path
 from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.times import compile_time
@@ -29,8 +30,9 @@ HANDED_DOWN = (
     "participant",
     "tags",
 )
+_DOCUMENT = ("id", "version", "kind")
 _NO_RULE = "no rule of the source mapping makes an event of this item, and none says `ignore`"
-OWN = ("event_id", "event_type", "sequence", "data")
+OWN = ("event_id", "event_type", "sequence", "about", "supersedes", "revision", "data")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class CompiledMapping:
         self.spec = mapping
         make = rule_class or CompiledRule
         self.rules = [make(rule, mapping.zone) for rule in mapping.events]
+        self.declares_documents = any(map(_declares_document, mapping.events))
 
     def wants(self, member: str) -> bool:
         """Whether a member of an archive is one of those that the mapping is for."""
@@ -112,6 +115,7 @@ class CompiledRule:
         self._let: list[tuple[str, Read]] = [(name, compile_value(value)) for name, value in rule.let.items()]
         self.handed_down: list[tuple[str, Read]] = _reads(rule, HANDED_DOWN)
         self.own: list[tuple[str, Read]] = _reads(rule, OWN)
+        self.document: list[tuple[str, Read]] = [] if rule.document is None else _reads(rule.document, _DOCUMENT)
         self._time_spec = rule.occurred_at
         self.time = None if rule.occurred_at is None else compile_time(rule.occurred_at, zone)
         self._emits = rule.event_type is not None
@@ -178,6 +182,9 @@ class CompiledRule:
         try:
             if self.handed_down:
                 fields = {**fields, **{name: value for name, read in self.handed_down if _given(value := read(items))}}
+            if self.document:
+                given = {name: value for name, read in self.document if _given(value := read(items))}
+                fields = {**fields, "document": document_of(given)}
             if self.time is not None and self._time_spec is not None:
                 clock = _Clock(self._time_spec, self.time(items))
             if self._emits:
@@ -229,8 +236,12 @@ class CompiledRule:
         return record
 
 
-def _reads(rule: Rule, names: tuple[str, ...]) -> list[tuple[str, Read]]:
+def _reads(rule: Rule | DocumentSpec, names: tuple[str, ...]) -> list[tuple[str, Read]]:
     return [(name, compile_value(spec)) for name in names if (spec := getattr(rule, name)) is not None]
+
+
+def _declares_document(rule: Rule) -> bool:
+    return rule.document is not None or any(map(_declares_document, (*rule.events, *rule.first_of)))
 
 
 def _given(value: Any) -> bool:

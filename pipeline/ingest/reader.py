@@ -36,21 +36,28 @@ class Canonical(NamedTuple):
         place: in its file.
         text: strict JSON: as it came, or as a mapping made it.
         identity: its JSON text with sorted, unique keys, where it has no id and `text` is not that already.
+        document: kind and id of the document that it is part of.
+        version: of that document.
+        number: of the JSON document or row in its file, where its mapping says what documents are.
     """
 
     source_key: str
     place: str
     text: str
     identity: str | None = None
+    document: str | None = None
+    version: float | None = None
+    number: int | None = None
 
 
 class Refusal(NamedTuple):
-    """Something that gave no record: where it stands, a reason code, the explanation, and its beginning."""
+    """Something that gave no record: where it stands, a reason code, the explanation, its beginning, and its number."""
 
     place: str
     reason: str
     detail: str
     text: str
+    number: int | None = None
 
 
 class Document(NamedTuple):
@@ -87,9 +94,9 @@ def read_file(
         OSError: the file system failed.
     """
     with foreign_errors():
-        for found in _read(file, mapping, max_bytes, at_once=mapping is None):
+        for number, found in enumerate(_read(file, mapping, max_bytes, at_once=mapping is None)):
             if isinstance(found, Document):
-                yield from records_of(found, file.url)
+                yield from records_of(found, file.url, number)
             else:
                 yield found
 
@@ -101,23 +108,30 @@ def read_documents(file: SourceFile, mapping: CompiledMapping | None, max_bytes:
         yield found
 
 
-def records_of(document: Document, url: str) -> Iterator[Canonical | Refusal]:
+def records_of(document: Document, url: str, number: int = 0) -> Iterator[Canonical | Refusal]:
     """The records that a document becomes, and what of it is refused.
 
     Args:
         document: of a file.
         url: the file's.
+        number: of the document in the file.
     """
     place, mapping = document.place, document.mapping
     if mapping is None:
         yield _canonical(document)
         return
+    unit = number if mapping.declares_documents else None
     try:
         for found in mapping.apply(document.value, url=url, member=document.member):
             if isinstance(found, Refused):
-                yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item))
+                yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item), unit)
             else:
-                yield _stored(mapping.spec.key, _joined(place, found[0]), found[1])
+                at, record = _joined(place, found[0]), found[1]
+                known_as, version = record.pop("document", (None, None))
+                stored = _stored(mapping.spec.key, at, record)
+                if isinstance(stored, Canonical):
+                    stored = stored._replace(document=known_as, version=version)
+                yield stored._replace(number=unit)
     except RefusedError as refused:  # a path that fails on the document as a whole
         yield Refusal(place or "$", refused.reason, refused.detail, _shown(document.value))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipeline.erasure import retention
 from pipeline.settings import Settings
 from pipeline.store import Store
 
@@ -62,7 +63,7 @@ def _prune_job(settings: Settings) -> dg.JobDefinition:
 def _upkeep_job(settings: Settings) -> dg.JobDefinition:
     @dg.op
     def maintain(context: dg.OpExecutionContext) -> None:
-        context.log.info("The store's data has %d bytes.", Store(settings).maintain())
+        context.log.info("The store's data has %d bytes.", retention.maintain(Store(settings), settings))
 
     @dg.job(name=MAINTAIN_STORE, description="Merge small files, and remove what neither runs nor readers need.")
     def upkeep_job() -> None:

@@ -54,12 +54,17 @@ class FailedFile:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a deployment as of its last published snapshot."""
+    """The state of a deployment as of its last published snapshot.
+
+    Attributes:
+        contradictions: facts about which the events of one conversation disagree, with the number of conversations.
+    """
 
     conversations: int
     conversations_without_instant: int
     stale_conversations: int
     stale_periods: int
+    contradictions: dict[str, int]
     metrics: tuple[MetricStatus, ...]
     rejected: tuple[Rejected, ...]
     failed_files: tuple[FailedFile, ...]
@@ -89,6 +94,7 @@ def read_status(
         rejected = con.execute(load_sql(_SQL, "rejected"), workspace).fetchall()
         files = con.execute(load_sql(_SQL, "files"), workspace).fetchall()
         fresh = freshness(con, store.workspace_id, catalog.active, now or datetime.now(UTC))
+        contradictions = con.execute(load_sql(_SQL, "contradictions"), workspace).fetchall()
         totals = con.execute(load_sql(_SQL, "totals"), workspace).fetchall()[0]
     rows = {(key, version): (set(done), set(failing), why) for key, version, done, failing, why in ledger}
     conversations, without_instant, stale_conversations, stale_periods = totals
@@ -97,6 +103,7 @@ def read_status(
         conversations_without_instant=without_instant,
         stale_conversations=stale_conversations,
         stale_periods=stale_periods,
+        contradictions=dict(contradictions),
         metrics=tuple(
             _metric(metric, windows, fresh[metric.key], *rows.get((metric.key, metric.version), (set(), set(), None)))
             for metric in catalog.active

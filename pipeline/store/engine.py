@@ -135,6 +135,17 @@ def plain_errors(where: str) -> Iterator[None]:
         ) from error
 
 
+UNREWRITTEN = """
+SELECT EXISTS (FROM tombstones WHERE rewritten_at IS NULL) OR EXISTS (FROM expirations WHERE rewritten_at IS NULL)
+"""
+"""Whether something was erased or expired whose bytes may still stand in the files."""
+REWRITTEN = (
+    "UPDATE {place}tombstones SET rewritten_at = now() WHERE rewritten_at IS NULL",
+    "UPDATE {place}expirations SET rewritten_at = now() WHERE rewritten_at IS NULL",
+)
+"""Once it was done; `place` is a prefix of the tables."""
+
+
 def first_line(error: Exception) -> str:
     """The first line of a message."""
     return str(error).splitlines()[0]

@@ -20,7 +20,18 @@ import duckdb
 
 from pipeline.errors import StoreUnavailableError
 from pipeline.settings import Settings
-from pipeline.store.engine import Config, Generation, Prepare, Published, Subject, first_line, literal, plain_errors
+from pipeline.store.engine import (
+    REWRITTEN,
+    UNREWRITTEN,
+    Config,
+    Generation,
+    Prepare,
+    Published,
+    Subject,
+    first_line,
+    literal,
+    plain_errors,
+)
 from pipeline.store.interrupts import deferred_interrupts
 from pipeline.store.replica import fresh_name, replicate
 from pipeline.store.spill import spill_folder
@@ -103,8 +114,19 @@ class DatabaseFile:
         return FilePublications(self._published[kind], self._spill)
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
-        """Drop deleted rows; write the file anew where much is free: DuckDB gives back only what is at its end."""
+        """Drop deleted rows; write the file anew where much is free: DuckDB gives back only what is at its end.
+
+        Where conversations were erased since, that is done in any case, and all that readers have is replaced: what was
+        erased would still stand in free blocks.
+        """
         con.execute("CHECKPOINT")
+        if con.execute(UNREWRITTEN).fetchall()[0][0]:
+            self._rewrite(con, con.execute("SELECT current_database()").fetchall()[0][0])
+            for target in self._published.values():
+                target.with_name(f"{target.name}.spare").unlink(missing_ok=True)
+            replicate(self._path, self._published["data"])
+            self._published["data"].with_name(f"{self._published['data'].name}.spare").unlink(missing_ok=True)
+            return self._path.stat().st_size
         (live, total, free), *_ = con.execute(
             "SELECT database_name, total_blocks, free_blocks FROM pragma_database_size()"
             " WHERE database_name = current_database()"
@@ -118,6 +140,8 @@ class DatabaseFile:
         try:
             con.execute(f"ATTACH {literal(str(fresh))} AS fresh")
             con.execute(f"COPY FROM DATABASE {_identifier(live)} TO fresh")
+            for statement in REWRITTEN:
+                con.execute(statement.format(place="fresh."))
             con.execute("DETACH fresh")
             con.close()
             fresh.replace(self._path)

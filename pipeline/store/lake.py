@@ -19,7 +19,16 @@ import psycopg
 
 from pipeline.errors import SettingsError, StoreUnavailableError
 from pipeline.settings import Settings
-from pipeline.store.engine import Config, Generation, Prepare, Published, Subject, plain_errors
+from pipeline.store.engine import (
+    REWRITTEN,
+    UNREWRITTEN,
+    Config,
+    Generation,
+    Prepare,
+    Published,
+    Subject,
+    plain_errors,
+)
 from pipeline.store.interrupts import deferred_interrupts
 from pipeline.store.lake_connection import Location, open_lake
 from pipeline.store.postgres import Catalog, newest, pin
@@ -27,6 +36,7 @@ from pipeline.store.sql import load_sql
 
 _NAMES = count()
 _OPENING = threading.Lock()
+_DELETED_SHARE = 0.95  # of a file's rows: then maintenance rewrites it
 
 
 class Lake:
@@ -94,13 +104,28 @@ class Lake:
 
     def maintain(self, con: duckdb.DuckDBPyConnection) -> int:
         """Merge small files, forget snapshots that nobody reads, delete files that belong to none."""
-        self._catalog.publish("control")  # what people change seldom must not keep an old snapshot of everything
+        if not con.execute(UNREWRITTEN).fetchall()[0][0]:
+            self._catalog.publish("control")  # what people change seldom must not keep an old snapshot of everything
+            self._tidy(con, _DELETED_SHARE)
+            return self._catalog.live_bytes()
+        for statement in REWRITTEN:
+            con.execute(statement.format(place=""))
+        # What was erased is in older snapshots, and in the files of the newest one until they are rewritten.
+        for _ in range(2):
+            self._catalog.publish("data")
+            self._catalog.publish("control")
+            self._tidy(con, 0.0)
+        return self._catalog.live_bytes()
+
+    def _tidy(self, con: duckdb.DuckDBPyConnection, deleted_share: float) -> None:
+        """Forget snapshots; rewrite files of whose rows this share is deleted; delete files that belong to none."""
         unused = con.execute(
             load_sql("pipeline.store.upkeep", "unused"), {"in_use": self._catalog.in_use()}
         ).fetchall()[0][0]
+        parameters = {"unused": unused, "deleted_share": deleted_share}
         for statement in con.extract_statements(load_sql("pipeline.store.upkeep", "lake")):
-            con.execute(statement, {"unused": unused} if "unused" in statement.named_parameters else {})
-        return self._catalog.live_bytes()
+            wanted = statement.named_parameters
+            con.execute(statement, {name: value for name, value in parameters.items() if name in wanted})
 
     @contextmanager
     def only_one(self, work: str) -> Iterator[bool]:

@@ -51,6 +51,13 @@ class CanonicalEvent(BaseModel):
     session_id: Identifier | None = None
     participant: Identifier | None = None
     tags: list[str] | None = None
+    about: Annotated[bool, Field(strict=True)] | None = Field(
+        default=None, description="Said of the conversation from outside, so that its instant stretches nothing."
+    )
+    supersedes: LongIdentifier | None = Field(default=None, description="Id of the event whose place it takes.")
+    revision: Annotated[int, Field(strict=True)] | None = Field(
+        default=None, ge=-(2**63), lt=2**63, description="Of one event_id the greatest counts."
+    )
     data: dict[str, Any] | None = None
 
 

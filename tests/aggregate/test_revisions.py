@@ -36,7 +36,7 @@ def test_a_sum_that_cancels_makes_no_revision(bench):
     bench.aggregate(metric)
     with bench.store.transaction() as con:
         con.execute("UPDATE metric_periods SET value = 0, value_sum = 0")
-        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start FROM metric_periods")
+        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start, NULL FROM metric_periods")
     assert bench.aggregate(metric).changed == 0
 
 
@@ -47,7 +47,7 @@ def test_squares_around_a_large_mean_are_compared_by_their_own_size(bench, held,
     bench.aggregate(metric)
     with bench.store.transaction() as con:
         con.execute("UPDATE metric_periods SET value_sum_squares = ?", [held])
-        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start FROM metric_periods")
+        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start, NULL FROM metric_periods")
     assert bench.aggregate(metric).changed == changed
 
 
@@ -56,7 +56,7 @@ def test_values_whose_squares_no_double_holds_make_no_revision(bench):
     bench.put([bench.value(1e200), bench.value(-1e200)])
     bench.aggregate(metric)
     with bench.store.transaction() as con:
-        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start FROM metric_periods")
+        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start, NULL FROM metric_periods")
     assert bench.aggregate(metric).changed == 0
 
 

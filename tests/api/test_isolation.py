@@ -31,6 +31,7 @@ BODIES: dict[str, Any] = {
     "update-access": {"metrics": ["from_file"], "transcripts": False},
     "create-key": {"name": "intruder", "role": "owner"},
     "revoke-key": None,
+    "forget-conversation": None,
     "evaluate-metric": {"subject_id": "call-1"},
     "run-query": {"sql": "SELECT 1"},
     "send-events": {"event_id": "intruder", "event_type": "agent.turn", "occurred_at": NOW.isoformat()},

@@ -1,6 +1,13 @@
 -- Which hours of which metric versions to recompute. Takes `reads` (a ratio's metric_key and definition_version, and
 -- the version that it reads) and `foreign_days` (spans of day rows that the workspace's zone does not have).
 
+-- Hours whose facts have expired keep the numbers that they have.
+DELETE FROM stale_periods
+WHERE workspace_id = $workspace_id
+  AND hour < (
+      SELECT max(until) FROM expirations WHERE workspace_id = $workspace_id AND kind IN ('events', 'values')
+  );
+
 -- A ratio changes with the metrics that it reads.
 INSERT INTO stale_periods BY NAME
 SELECT DISTINCT s.workspace_id, r.metric_key, r.definition_version, s.hour, s.reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -11,12 +12,14 @@ from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from pipeline.aggregate.queries import Traffic
-from pipeline.api.auth import ServiceOf, Viewer
-from pipeline.api.errors import READ_ERRORS, InvalidError
+from pipeline.api.auth import Admin, ServiceOf, Viewer
+from pipeline.api.errors import READ_ERRORS, WRITE_ERRORS, InvalidError
 from pipeline.api.models.values import SingleValue
 from pipeline.api.routes.parameters import Id, Moment, ShortId, check_range, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import single_value
+from pipeline.erasure import forget_and_publish
+from pipeline.errors import NotFoundError
 from pipeline.reports.conversations import find_conversations, metrics_map, read_conversation
 from pipeline.reports.outcome_filter import Outcome, OutcomeFilter, metrics_of
 
@@ -149,6 +152,30 @@ def get_conversation(
     hidden = {} if caller.transcripts else {"turns": None, "intelligence": None}
     shown = {"metrics": metrics, "values": [single_value(value, caller) for value in values]}
     return ConversationDetail.model_validate({**row, "source": row["traffic"], **hidden, **shown})
+
+
+class Erased(BaseModel):
+    """What was erased."""
+
+    conversations: int
+    events: int
+    values: int
+
+
+@router.delete("/conversations/{conversation_id}", operation_id="forget-conversation", responses=WRITE_ERRORS)
+def forget_conversation(
+    conversation_id: Annotated[str, InPath(min_length=1, max_length=128, description="Its id.")],
+    caller: Admin,
+    service: ServiceOf,
+) -> Erased:
+    """Erase a conversation: its rows, quotes and answers. Numbers restate; its id is refused from now on. Role admin.
+
+    The bytes are gone from the files after the next maintenance. An id of which nothing is stored is refused, too.
+    """
+    if caller.workspace_id != service.settings.workspace_id:
+        raise NotFoundError("This deployment holds another workspace only.")
+    found = forget_and_publish(service.store, service.settings, ids=[conversation_id], actor=caller.actor)
+    return Erased.model_validate(asdict(found))
 
 
 def _outcome(text: str | None) -> Outcome | None:

@@ -3,13 +3,14 @@
 CREATE OR REPLACE TEMP TABLE eligible AS
 WITH looked_at AS (
     FROM conversations
-    WHERE workspace_id = $workspace_id AND ended_at >= $window_start AND ended_at < $window_end
+    WHERE workspace_id = $workspace_id AND ended_at >= $window_start AND ended_at < $window_end AND expired_at IS NULL
     UNION ALL
     FROM conversations
     WHERE workspace_id = $workspace_id
         AND last_arrival_at >= $window_start
         AND last_arrival_at < $window_end
         AND (ended_at IS NULL OR ended_at < $window_start)
+        AND expired_at IS NULL
 )
 
 SELECT

@@ -1,3 +1,16 @@
+-- A conversation that was erased while it was being looked at has no values.
+SET VARIABLE erased_since = (
+    SELECT min(fresh.first_arrival_at) FROM fresh WHERE EXISTS (FROM tombstones WHERE workspace_id = $workspace_id)
+);
+
+DELETE FROM fresh
+WHERE getvariable('erased_since') IS NOT NULL
+  AND entity_id NOT IN (
+      SELECT conversation_id
+      FROM conversations
+      WHERE workspace_id = $workspace_id AND first_arrival_at >= getvariable('erased_since')
+  );
+
 -- The hours of the rows that go and of the rows that come. A value without an instant belongs to no period.
 CREATE OR REPLACE TEMP TABLE replaced AS
 SELECT DISTINCT metric_key, definition_version, entity_id, first_arrival_at FROM fresh;

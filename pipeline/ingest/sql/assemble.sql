@@ -5,26 +5,6 @@ WHERE workspace_id = $workspace_id
   AND conversation_id IN (SELECT conversation_id FROM stale_batches WHERE batch = $batch);
 
 INSERT INTO conversations BY NAME
-WITH described AS (
-    SELECT
-        conversation_id,
-        min(ingested_at) AS first_arrival_at,
-        max(ingested_at) AS last_arrival_at,
-        first(service_id ORDER BY place) FILTER (service_id IS NOT NULL) AS service_id,
-        first(run_id ORDER BY place) FILTER (run_id IS NOT NULL) AS run_id,
-        first(session_id ORDER BY place) FILTER (session_id IS NOT NULL) AS session_id,
-        max(traffic) AS traffic,  -- one event of a simulation makes it a simulation
-        list_sort(list_distinct(flatten(list(tags) FILTER (tags IS NOT NULL)))) AS tags,
-        sha256($derivation || chr(10) || array_to_string(list_transform(list_sort(list({
-            'place': place,
-            'hash': sha256(to_json(struct_pack(
-                event_type, occurred_at, sequence, domain, origin, channel, direction, service_id, traffic, run_id,
-                session_id, participant, tags, data
-            ))::VARCHAR)
-        })), lambda event: event.hash), '')) AS content_hash
-    FROM slice
-    GROUP BY conversation_id
-)
 SELECT
     $workspace_id AS workspace_id,
     conversation_id,
@@ -44,6 +24,7 @@ SELECT
     traffic,
     run_id,
     session_id,
+    contradictions,
     m.completion_reason,
     m.final_state,
     m.duration_seconds,

@@ -1,8 +1,11 @@
 -- What became of the records of each file in this chunk.
 WITH outcomes AS (
     SELECT file_id, coalesce(judged.outcome, 'new') AS outcome
-    FROM staged LEFT JOIN judged USING (position, file_id)
-    WHERE staged.reason IS NULL AND judged.outcome IS DISTINCT FROM 'conflict'
+    FROM offered LEFT JOIN judged USING (position, file_id)
+    WHERE judged.outcome IS DISTINCT FROM 'conflict'
+    UNION ALL
+    SELECT file_id, if(aside.outcome = 'history', 'new', aside.outcome) AS outcome
+    FROM staged JOIN aside USING (position)
     UNION ALL
     SELECT file_id, 'refused' AS outcome FROM refused
 )

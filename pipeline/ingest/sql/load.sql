@@ -3,17 +3,20 @@
 -- All that an event says but its data.
 CREATE OR REPLACE TEMP MACRO content_of(e) AS to_json({
     'a': e.conversation_id, 'b': e.event_type, 'c': e.occurred_at, 'd': e.sequence, 'e': e.domain, 'f': e.origin,
-    'g': e.channel, 'h': e.direction, 'i': e.service_id, 'j': e.traffic, 'k': e.run_id, 'l': e.session_id,
-    'm': e.participant, 'n': e.tags
+    'g': own(e.inherited, 'channel', e.channel), 'h': own(e.inherited, 'direction', e.direction),
+    'i': own(e.inherited, 'service_id', e.service_id),
+    'j': coalesce(own_traffic(e.inherited, e.traffic), 'production'), 'k': e.run_id,
+    'l': own(e.inherited, 'session_id', e.session_id), 'm': e.participant, 'n': own(e.inherited, 'tags', e.tags),
+    'o': e.about, 'p': e.supersedes
 })::VARCHAR;
 
 -- Ids of which there is another record, here or in the store. Most records have none and are worth no second look.
 CREATE OR REPLACE TEMP TABLE met AS
-SELECT event_id, false AS is_stored FROM staged WHERE reason IS NULL GROUP BY event_id HAVING count(*) > 1
+SELECT event_id, false AS is_stored FROM offered GROUP BY event_id HAVING count(*) > 1
 UNION ALL
 SELECT event_id, true
 FROM events
-WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM staged WHERE reason IS NULL);
+WHERE workspace_id = $workspace_id AND event_id IN (SELECT event_id FROM offered);
 
 -- By itself, so that nothing of the store is read where nothing was met there.
 CREATE OR REPLACE TEMP TABLE stored AS
@@ -27,11 +30,11 @@ GROUP BY event_id;
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH given AS (
     SELECT
-        position, file_id, event_id, {'content': content_of(staged), 'data': data::VARCHAR} AS record,
+        position, file_id, event_id, {'content': content_of(offered), 'data': data::VARCHAR} AS record,
         coalesce(stored.event, first_value(record) OVER (PARTITION BY event_id ORDER BY position)) AS event,
         stored.event IS NULL AND row_number() OVER (PARTITION BY event_id ORDER BY position) = 1 AS is_new
-    FROM staged LEFT JOIN stored USING (event_id)
-    WHERE reason IS NULL AND event_id IN (SELECT event_id FROM met)
+    FROM offered LEFT JOIN stored USING (event_id)
+    WHERE event_id IN (SELECT event_id FROM met)
 )
 SELECT
     position, file_id, event_id,
@@ -57,19 +60,24 @@ WHERE outcome = 'conflict';
 
 INSERT INTO events BY NAME
 SELECT
-    $workspace_id AS workspace_id, $ingested_at AS ingested_at, * EXCLUDE (position, reason, detail)
-FROM staged
-WHERE reason IS NULL AND position NOT IN (SELECT position FROM judged WHERE outcome <> 'new');
+    $workspace_id AS workspace_id, $ingested_at AS ingested_at, offered.* EXCLUDE (position, reason, detail), document
+FROM offered LEFT JOIN (SELECT position, document FROM documented) USING (position)
+WHERE position NOT IN (SELECT position FROM judged WHERE outcome <> 'new');
 
 INSERT INTO stale_conversations BY NAME
 SELECT DISTINCT $workspace_id AS workspace_id, conversation_id, $ingested_at AS arrived_at
-FROM staged
-WHERE reason IS NULL AND conversation_id IS NOT NULL
-  AND position NOT IN (SELECT position FROM judged WHERE outcome <> 'new');
+FROM (
+    SELECT conversation_id FROM offered WHERE position NOT IN (SELECT position FROM judged WHERE outcome <> 'new')
+    UNION ALL
+    SELECT conversation_id FROM gone
+)
+WHERE conversation_id IS NOT NULL;
 
 INSERT INTO rejected_records BY NAME
 SELECT
     $workspace_id AS workspace_id, refused.file_id, files.url, concat(incoming.place, incoming.line) AS place,
-    refused.reason, refused.detail, rtrim(left(incoming.record, 2000), chr(13)) AS record, $ingested_at AS rejected_at
+    refused.reason, refused.detail,
+    if(refused.file_id IN (SELECT file_id FROM withheld), NULL, rtrim(left(incoming.record, 2000), chr(13))) AS record,
+    $ingested_at AS rejected_at
 FROM refused JOIN incoming USING (position) JOIN files ON files.file_id = refused.file_id
 ORDER BY position;

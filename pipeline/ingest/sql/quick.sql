@@ -16,7 +16,8 @@ WITH parsed AS (
             "event_id": "VARCHAR", "conversation_id": "VARCHAR", "event_type": "VARCHAR", "occurred_at": "VARCHAR",
             "sequence": "VARCHAR", "domain": "VARCHAR", "origin": "VARCHAR", "channel": "VARCHAR",
             "direction": "VARCHAR", "service_id": "VARCHAR", "traffic": "VARCHAR", "run_id": "VARCHAR",
-            "session_id": "VARCHAR", "participant": "VARCHAR", "tags": "JSON", "data": "JSON", "specversion": "JSON"
+            "session_id": "VARCHAR", "participant": "VARCHAR", "tags": "JSON", "data": "JSON", "specversion": "JSON",
+            "about": "VARCHAR", "supersedes": "VARCHAR", "revision": "VARCHAR"
         }')))
     FROM incoming
     WHERE reason IS NULL
@@ -38,24 +39,29 @@ read AS (
         nullif(participant, '') AS participant,
         if(tags::VARCHAR = '[]', NULL, from_json(tags, '["VARCHAR"]')) AS tags,
         coalesce(data, '{}') AS data,
+        CASE about WHEN 'true' THEN true WHEN 'false' THEN false END AS is_about,
+        nullif(supersedes, '') AS supersedes,
+        TRY_CAST(revision AS BIGINT) AS revision_number,
+        if(nullif(traffic, '') IS NULL AND traffic_class = 'production', ['traffic'], []::VARCHAR[]) AS inherited,
         is_strict AND specversion IS NULL AND event_id <> '' AND event_type <> '' AND traffic_class IS NOT NULL
         AND greatest(strlen(event_id), strlen(conversation_id), strlen(event_type), strlen(domain), strlen(origin),
                      strlen(channel), strlen(direction), strlen(service_id), strlen(run_id), strlen(session_id),
-                     strlen(participant)) <= 128
+                     strlen(participant), strlen(supersedes)) <= 128
         -- No control character, and nothing that was, or looks like, anything but text or an integer of 64 bits.
         AND NOT regexp_matches(
             concat('"', concat_ws('"', event_id, conversation_id, event_type, sequence, domain, origin, channel,
-                                  direction, service_id, traffic, run_id, session_id, participant), '"'),
+                                  direction, service_id, traffic, run_id, session_id, participant, supersedes, revision), '"'),
             '[\x00-\x1f\x7f]|"(?:true"|false"|[{\[]|-?[0-9]+[.eE][0-9eE+-]*"|-[0-9]{19}|[0-9]{20})'
         )
         AND regexp_full_match(occurred_at, $zoned_iso_pattern) AND instant BETWEEN $earliest AND $latest
         AND (sequence IS NULL OR number IS NOT NULL)
+        AND (revision IS NULL OR revision_number IS NOT NULL) AND (about IS NULL OR is_about IS NOT NULL)
         AND (tags IS NULL OR regexp_full_match(tags::VARCHAR, '\[(?:"[^"\\]*",?)*\]'))
         AND (data IS NULL OR starts_with(data, '{')) AS is_plain
     FROM parsed
 )
 SELECT
-    * EXCLUDE (instant, number, traffic_class, is_plain),
-    instant AS occurred_at, number AS sequence, traffic_class AS traffic,
+    * EXCLUDE (instant, number, traffic_class, is_about, revision_number, is_plain),
+    instant AS occurred_at, number AS sequence, traffic_class AS traffic, is_about AS about, revision_number AS revision,
     if(is_plain, NULL, 'left_over') AS reason
 FROM read;

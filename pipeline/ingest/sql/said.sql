@@ -52,23 +52,41 @@ FROM read
 WHERE role <> 'system';
 
 CREATE OR REPLACE TEMP TABLE frame AS
-WITH bounds AS (
+WITH seen AS (
     SELECT
         conversation_id,
-        min(happened_at) AS first_instant,
-        max(happened_at) AS last_instant,
-        min(occurred_at) AS first_summary,
-        max(occurred_at) AS last_summary,
-        max(offset_us) AS last_offset_us,
+        -- Who speaks is heard, also after an end was announced.
+        max(occurred_at) FILTER (kind = 'part' AND is_said) AS last_said,
+        max(occurred_at) FILTER (event_type = 'session.end') AS announced_end,
+        min(occurred_at) FILTER (kind = 'part') AS first_part,
+        max(occurred_at) FILTER (kind = 'part') AS last_part,
+        min(occurred_at) FILTER (kind = 'beside') AS first_beside,
+        max(occurred_at) FILTER (kind = 'beside') AS last_beside,
+        min(occurred_at) AS first_any,
+        max(occurred_at) AS last_any,
+        max(offset_us) FILTER (kind <> 'about') AS last_offset_us,
         count(*) AS event_count,
-        bool_or(event_type <> 'call_intelligence.row') AS has_events,
+        bool_or(kind <> 'about') AS has_events,
         bool_or(event_type = 'session.end') AS has_ended,
         min(epoch_us(occurred_at)) FILTER (event_type = 'session.start') AS session_instant_us,
         min(offset_us) FILTER (event_type = 'session.start') AS session_offset_us,
-        first(channel ORDER BY place) FILTER (channel IS NOT NULL) AS channel,
-        first(direction ORDER BY place) FILTER (direction IS NOT NULL) AS direction
-    FROM slice
+        first(channel ORDER BY kind = 'about', place) FILTER (channel IS NOT NULL) AS channel,
+        first(direction ORDER BY kind = 'about', place) FILTER (direction IS NOT NULL) AS direction
+    FROM (
+        SELECT *, (event_type LIKE '%.turn' OR event_type LIKE '%.speech') AS is_said FROM slice
+    )
     GROUP BY conversation_id
+),
+bounds AS (
+    SELECT
+        * EXCLUDE (last_said, announced_end, first_part, last_part, first_beside, last_beside, first_any, last_any),
+        coalesce(if(last_said IS NULL, least(first_part, first_beside), first_part), first_beside, first_any) AS started_at,
+        coalesce(
+            greatest(announced_end, last_said, if(announced_end IS NULL, last_part, NULL),
+                     if(announced_end IS NULL AND last_said IS NULL, last_beside, NULL)),
+            last_any
+        ) AS ended_without_words
+    FROM seen
 ),
 speech AS (
     SELECT
@@ -91,8 +109,7 @@ clocks AS (
         channel AS first_channel,
         direction AS first_direction,
         CASE WHEN has_instants THEN 'instants' WHEN has_offsets THEN 'offsets' END AS clock,
-        coalesce(first_instant, first_summary) AS started_at,
-        greatest(coalesce(last_instant, last_summary), last_word_at) AS ended_at
+        greatest(started_at, ended_without_words, last_word_at) AS ended_at
     FROM bounds LEFT JOIN speech USING (conversation_id) LEFT JOIN provided USING (conversation_id)
 )
 SELECT

@@ -4,7 +4,7 @@
 CREATE OR REPLACE TEMP MACRO canonical_paths() AS [
     '$.event_id', '$.conversation_id', '$.event_type', '$.occurred_at', '$.sequence', '$.domain', '$.origin',
     '$.channel', '$.direction', '$.service_id', '$.traffic', '$.run_id', '$.session_id', '$.participant',
-    '$.tags', '$.data'
+    '$.tags', '$.data', '$.about', '$.supersedes', '$.revision'
 ];
 
 INSERT INTO staged BY NAME
@@ -45,9 +45,13 @@ read AS (
         -- A cell of a table holds lists and objects as JSON text, which reads the same here.
         CASE WHEN f[15] IS NULL THEN '[]'::JSON ELSE TRY_CAST(f[15] AS JSON) END AS tag_list,
         CASE WHEN f[16] IS NULL THEN '{}'::JSON ELSE TRY_CAST(f[16] AS JSON) END AS data,
+        CASE f[17] WHEN 'true' THEN true WHEN 'false' THEN false END AS about,
+        nullif(f[18], '') AS supersedes,
+        TRY_CAST(f[19] AS BIGINT) AS revision,
         list_filter(canonical_paths(), lambda path, i:
-            i NOT IN (4, 15, 16) AND types[i] NOT IN ('NULL', 'VARCHAR', 'UBIGINT', 'BIGINT')
-            OR i = 5 AND f[i] IS NOT NULL AND TRY_CAST(f[i] AS BIGINT) IS NULL
+            i NOT IN (4, 15, 16, 17) AND types[i] NOT IN ('NULL', 'VARCHAR', 'UBIGINT', 'BIGINT')
+            OR i IN (5, 19) AND f[i] IS NOT NULL AND TRY_CAST(f[i] AS BIGINT) IS NULL
+            OR i = 17 AND f[i] IS NOT NULL AND f[i] NOT IN ('true', 'false')
         ) AS wrong_type
     FROM fields
 ),
@@ -56,13 +60,14 @@ normal AS (
         *,
         channel_word(channel_given) AS channel,
         traffic_word(traffic_given, direction) AS traffic,
+        if(traffic_given IS NULL AND traffic = 'production', ['traffic'], []::VARCHAR[]) AS inherited,
         list_filter([
             if(length(event_id) > 256, 'event_id', NULL), if(length(event_type) > 128, 'event_type', NULL),
             if(length(conversation_id) > 128, 'conversation_id', NULL), if(length(domain) > 128, 'domain', NULL),
             if(length(origin) > 256, 'origin', NULL), if(length(channel_given) > 128, 'channel', NULL),
             if(length(direction) > 128, 'direction', NULL), if(length(service_id) > 128, 'service_id', NULL),
             if(length(run_id) > 128, 'run_id', NULL), if(length(session_id) > 128, 'session_id', NULL),
-            if(length(participant) > 128, 'participant', NULL)
+            if(length(participant) > 128, 'participant', NULL), if(length(supersedes) > 256, 'supersedes', NULL)
         ], lambda name: name IS NOT NULL) AS too_long
     FROM read
 )
@@ -73,7 +78,7 @@ FROM (
         event_id, conversation_id, event_type, occurred_at, sequence, domain, origin, channel, direction, service_id,
         traffic, run_id, session_id, participant,
         if(json_array_length(tag_list) = 0, NULL, TRY_CAST(tag_list AS VARCHAR[])) AS tags,
-        data,
+        data, about, supersedes, revision, inherited,
         CASE
             WHEN event_type IS NULL THEN 'missing_event_type'
             WHEN len(wrong_type) > 0 THEN 'wrong_type'
@@ -91,7 +96,7 @@ FROM (
             WHEN len(too_long) > 0 THEN 'too_long'
             WHEN regexp_matches(
                 concat_ws('', event_id, event_type, conversation_id, domain, origin, channel, direction, service_id,
-                          run_id, session_id, participant), '[\x00-\x1f\x7f]'
+                          run_id, session_id, participant, supersedes), '[\x00-\x1f\x7f]'
             ) THEN 'control_character'
         END AS other_reason,
         coalesce(time_reason, other_reason) AS reason,

@@ -5,7 +5,7 @@ CREATE OR REPLACE TEMP TABLE staged (
     position BIGINT, file_id VARCHAR, source_key VARCHAR, event_id VARCHAR, conversation_id VARCHAR, event_type VARCHAR,
     occurred_at TIMESTAMPTZ, sequence BIGINT, domain VARCHAR, origin VARCHAR, channel VARCHAR, direction VARCHAR,
     service_id VARCHAR, traffic VARCHAR, run_id VARCHAR, session_id VARCHAR, participant VARCHAR, tags VARCHAR[],
-    data JSON, reason VARCHAR, detail VARCHAR
+    data JSON, about BOOLEAN, supersedes VARCHAR, revision BIGINT, inherited VARCHAR[], reason VARCHAR, detail VARCHAR
 );
 
 CREATE OR REPLACE TEMP MACRO channel_word(given) AS CASE

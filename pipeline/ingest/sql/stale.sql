@@ -25,11 +25,28 @@ WITH sizes AS (
       AND conversation_id IN (SELECT conversation_id FROM stale_conversations WHERE workspace_id = $workspace_id)
     GROUP BY conversation_id
 )
-SELECT conversation_id, CAST(sum(size) OVER (ORDER BY conversation_id) // $batch_bytes AS BIGINT) AS batch
-FROM sizes;
+SELECT
+    conversation_id,
+    -- The first arrival stays what it was when the events that arrived first have been replaced since.
+    c.first_arrival_at AS known_since,
+    changed_at,
+    CAST(sum(size) OVER (ORDER BY conversation_id) // $batch_bytes AS BIGINT) AS batch
+FROM sizes
+LEFT JOIN (
+    SELECT conversation_id, max(arrived_at) AS changed_at
+    FROM stale_conversations
+    WHERE workspace_id = $workspace_id
+    GROUP BY conversation_id
+) USING (conversation_id)
+LEFT JOIN (
+    SELECT conversation_id, first_arrival_at
+    FROM conversations
+    WHERE workspace_id = $workspace_id
+      AND conversation_id IN (SELECT conversation_id FROM stale_conversations WHERE workspace_id = $workspace_id)
+) AS c USING (conversation_id);
 
 CREATE OR REPLACE TEMP TABLE stale_events AS
-SELECT batch, events.* EXCLUDE (workspace_id, source_key, file_id)
+SELECT batch, events.* EXCLUDE (workspace_id)
 FROM events JOIN stale_batches USING (conversation_id)
 WHERE workspace_id = $workspace_id
   AND ingested_at >= getvariable('stale_since') AND ingested_at IN (SELECT ingested_at FROM stale_arrivals)

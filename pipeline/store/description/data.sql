@@ -1,5 +1,5 @@
 -- What the tables hold that a run computes. Every table and column has a comment here; a test names those without.
-COMMENT ON TABLE events IS 'Things that happened, as they arrived: one row for each event. Rows are never changed.';
+COMMENT ON TABLE events IS 'Things that happened, as they are known now: one row for each event. What a later delivery replaced is in superseded_events.';
 COMMENT ON COLUMN events.workspace_id IS 'UUID of the workspace that the row belongs to.';
 COMMENT ON COLUMN events.event_id IS 'Unique inside the workspace; the same id with the same content is a duplicate and is stored once.';
 COMMENT ON COLUMN events.conversation_id IS 'The conversation that the event is part of; null for events of none.';
@@ -20,15 +20,60 @@ COMMENT ON COLUMN events.tags IS 'Labels of the conversation.';
 COMMENT ON COLUMN events.data IS 'What is special to the type of event: text, duration_ms, name, arguments, result.';
 COMMENT ON COLUMN events.source_key IS 'The source mapping that it was read with.';
 COMMENT ON COLUMN events.file_id IS 'The reading of a file that it came from; see ingested_files.';
+COMMENT ON COLUMN events.document IS 'Kind and id of the document that it is part of; see documents. Null where the source names none.';
+COMMENT ON COLUMN events.about IS 'true: said of the conversation from outside, so that it stretches nothing; false: happened in it; null: by its type.';
+COMMENT ON COLUMN events.supersedes IS 'Id of the event whose place it takes.';
+COMMENT ON COLUMN events.revision IS 'Number of this version of the event; the greatest counts.';
+COMMENT ON COLUMN events.inherited IS 'Columns of this row that the event does not say itself; their values are those of its conversation.';
+
+COMMENT ON TABLE superseded_events IS 'Events as they were before a later delivery replaced them: one row for each version. As known at t: ingested_at <= t and superseded_at > t. Columns as in events.';
+COMMENT ON COLUMN superseded_events.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN superseded_events.event_id IS 'Unique inside the workspace; the same id with the same content is a duplicate and is stored once.';
+COMMENT ON COLUMN superseded_events.conversation_id IS 'The conversation that the event is part of; null for events of none.';
+COMMENT ON COLUMN superseded_events.event_type IS 'What happened, for example user.turn, tool.result or session.end.';
+COMMENT ON COLUMN superseded_events.occurred_at IS 'When it happened, UTC; of a turn, when the words began. Null when the instant is unknown.';
+COMMENT ON COLUMN superseded_events.sequence IS 'Order of events of the same instant inside a conversation.';
+COMMENT ON COLUMN superseded_events.ingested_at IS 'When it arrived here, UTC; the same for all events of one transaction.';
+COMMENT ON COLUMN superseded_events.domain IS 'Kind of source, for example surface, emotion, connector or voice_judge.';
+COMMENT ON COLUMN superseded_events.origin IS 'Program that sent it (`source` of the event as published).';
+COMMENT ON COLUMN superseded_events.channel IS 'voice, text, surface, or the source''s own word in lower case.';
+COMMENT ON COLUMN superseded_events.direction IS 'inbound or outbound.';
+COMMENT ON COLUMN superseded_events.service_id IS 'The agent or service that the conversation was with.';
+COMMENT ON COLUMN superseded_events.traffic IS 'production or simulation.';
+COMMENT ON COLUMN superseded_events.run_id IS 'Simulation run that the event is part of.';
+COMMENT ON COLUMN superseded_events.session_id IS 'Session of the source, for example a CallSid.';
+COMMENT ON COLUMN superseded_events.participant IS 'Who did or said it.';
+COMMENT ON COLUMN superseded_events.tags IS 'Labels of the conversation.';
+COMMENT ON COLUMN superseded_events.data IS 'What is special to the type of event: text, duration_ms, name, arguments, result.';
+COMMENT ON COLUMN superseded_events.source_key IS 'The source mapping that it was read with.';
+COMMENT ON COLUMN superseded_events.file_id IS 'The reading of a file that it came from; see ingested_files.';
+COMMENT ON COLUMN superseded_events.document IS 'Kind and id of the document that it is part of; see documents. Null where the source names none.';
+COMMENT ON COLUMN superseded_events.about IS 'true: said of the conversation from outside, so that it stretches nothing; false: happened in it; null: by its type.';
+COMMENT ON COLUMN superseded_events.supersedes IS 'Id of the event whose place it takes.';
+COMMENT ON COLUMN superseded_events.revision IS 'Number of this version of the event; the greatest counts.';
+COMMENT ON COLUMN superseded_events.inherited IS 'Columns of this row that the event does not say itself; their values are those of its conversation.';
+COMMENT ON COLUMN superseded_events.superseded_at IS 'When what replaced it arrived, UTC; its own arrival where the later version was there already.';
+
+COMMENT ON TABLE documents IS 'Deliveries of documents that said something new: one row for each version of each document. The one without superseded_at counts.';
+COMMENT ON COLUMN documents.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN documents.source_key IS 'The source mapping that it was read with.';
+COMMENT ON COLUMN documents.document IS 'Kind and id; versions of one kind replace each other, kinds add up.';
+COMMENT ON COLUMN documents.version IS 'What orders its versions, instants in seconds; null where the source says none, and the last to arrive counts.';
+COMMENT ON COLUMN documents.content_hash IS 'Digest of the events that it became.';
+COMMENT ON COLUMN documents.arrived_at IS 'When it was delivered, UTC.';
+COMMENT ON COLUMN documents.stored_at IS 'events.ingested_at of its events, UTC.';
+COMMENT ON COLUMN documents.superseded_at IS 'When a later version replaced it, UTC; null on the one that counts.';
 
 COMMENT ON TABLE conversations IS 'Calls, chats, form sessions and simulation runs, derived from events: one row for each conversation.';
 COMMENT ON COLUMN conversations.workspace_id IS 'UUID of the workspace that the row belongs to.';
 COMMENT ON COLUMN conversations.conversation_id IS 'Unique inside the workspace.';
-COMMENT ON COLUMN conversations.started_at IS 'First instant, UTC; decides the period that its values belong to. Null when no instant is known.';
-COMMENT ON COLUMN conversations.ended_at IS 'Last instant, UTC; decides which runs look at it.';
+COMMENT ON COLUMN conversations.started_at IS 'First instant of what happened in it, UTC; decides the period that its values belong to. Null when no instant is known.';
+COMMENT ON COLUMN conversations.ended_at IS 'Last instant of what happened in it, or the announced end, UTC; decides which runs look at it.';
 COMMENT ON COLUMN conversations.settled_at IS 'When nothing more was expected: the end when it was announced, else the end and the idle time after it.';
 COMMENT ON COLUMN conversations.first_arrival_at IS 'When the first of its events arrived, UTC; never changes.';
-COMMENT ON COLUMN conversations.last_arrival_at IS 'When the latest of its events arrived, UTC.';
+COMMENT ON COLUMN conversations.last_arrival_at IS 'When the latest of its events arrived, or one was superseded, UTC.';
+COMMENT ON COLUMN conversations.expired_at IS 'When retention took some of its facts, UTC; null while all are there. No run looks at it again.';
+COMMENT ON COLUMN conversations.contradictions IS 'Facts about which its events disagree, for example traffic or service_id; null where they agree.';
 COMMENT ON COLUMN conversations.channel IS 'voice, text, surface, or the source''s own word in lower case.';
 COMMENT ON COLUMN conversations.direction IS 'inbound or outbound.';
 COMMENT ON COLUMN conversations.service_id IS 'The agent or service that it was with.';
@@ -38,7 +83,7 @@ COMMENT ON COLUMN conversations.run_id IS 'Simulation run that it is part of.';
 COMMENT ON COLUMN conversations.session_id IS 'Session of the source, for example a CallSid.';
 COMMENT ON COLUMN conversations.completion_reason IS 'Why it ended, in the words of the source.';
 COMMENT ON COLUMN conversations.final_state IS 'State in which it ended, in the words of the source.';
-COMMENT ON COLUMN conversations.duration_seconds IS 'From the first to the last instant, in seconds, unless the source says otherwise.';
+COMMENT ON COLUMN conversations.duration_seconds IS 'From start to end, in seconds, unless the source says otherwise.';
 COMMENT ON COLUMN conversations.quality_score IS 'Quality from 0 to 100, given or derived.';
 COMMENT ON COLUMN conversations.escalated IS 'Whether it was handed to a person.';
 COMMENT ON COLUMN conversations.event_count IS 'Events of it.';
@@ -104,7 +149,7 @@ COMMENT ON COLUMN stale_periods.workspace_id IS 'UUID of the workspace that the 
 COMMENT ON COLUMN stale_periods.metric_key IS 'The metric''s key.';
 COMMENT ON COLUMN stale_periods.definition_version IS 'Version of the definition.';
 COMMENT ON COLUMN stale_periods.hour IS 'Start of the hour, UTC.';
-COMMENT ON COLUMN stale_periods.reason IS 'Why its rows may change, for example method; null: values were computed.';
+COMMENT ON COLUMN stale_periods.reason IS 'Why its rows may change: method, zone, erased, corrected (a later version of a document) or late_data (what its conversation was told later); null for new values.';
 
 COMMENT ON TABLE metric_periods IS 'Aggregates by hour and day: one row for each metric, version, traffic, service (null: all of them), period and category (null: the summary). A row that changes is kept with superseded_at; read those without it.';
 COMMENT ON COLUMN metric_periods.workspace_id IS 'UUID of the workspace that the row belongs to.';
@@ -149,7 +194,7 @@ COMMENT ON COLUMN metric_periods.uncovered_share IS 'Share of the eligible in ho
 COMMENT ON COLUMN metric_periods.unit_count IS 'Conversations behind the ok values: what an interval rests on.';
 COMMENT ON COLUMN metric_periods.value_sum_cubes IS 'Sum of the third powers of the distances from the mean; for the shape of an interval.';
 COMMENT ON COLUMN metric_periods.value_sum_fourths IS 'Sum of the fourth powers of the distances from the mean; for the shape of an interval.';
-COMMENT ON COLUMN metric_periods.revision_reason IS 'Why the row was revised: values (late or computed anew), method (another release computes it), zone, erased; null on a first row.';
+COMMENT ON COLUMN metric_periods.revision_reason IS 'Why the row was revised: values (computed anew), late_data, corrected, erased, method (another release computes it) or zone; null on a first row.';
 COMMENT ON COLUMN metric_periods.selection IS 'How the examined conversations were chosen: all; random, by lot within each hour of starts; or recent, the newest first. Rows of earlier versions may say hash or stratified.';
 COMMENT ON COLUMN metric_periods.estimated IS 'Whether a total was scaled up, hour by hour, from the examined to the eligible.';
 COMMENT ON COLUMN metric_periods.avg_confidence IS 'Mean confidence of the ok values.';
@@ -312,3 +357,24 @@ COMMENT ON COLUMN judge_batches.failure IS 'Why it was given up.';
 COMMENT ON TABLE schema_migrations IS 'Changes of the schema that were applied to this file.';
 COMMENT ON COLUMN schema_migrations.name IS 'Name of the change.';
 COMMENT ON COLUMN schema_migrations.applied_at IS 'When, UTC.';
+
+COMMENT ON COLUMN extraction_runs.without_instant_count IS 'How many of the eligible events have no instant, and so no period; 0 for metrics of conversations.';
+
+COMMENT ON TABLE tombstones IS 'Conversations that were erased: ingestion refuses them.';
+COMMENT ON COLUMN tombstones.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN tombstones.id_hash IS 'HMAC-SHA256 of the id with the key of the deployment; the id itself is nowhere.';
+COMMENT ON COLUMN tombstones.key_check IS 'HMAC-SHA256 of an empty text, by which another key is noticed.';
+COMMENT ON COLUMN tombstones.erased_at IS 'When it was erased, UTC.';
+COMMENT ON COLUMN tombstones.rewritten_at IS 'When maintenance rewrote the files without its bytes, UTC; null until then.';
+
+COMMENT ON TABLE judge_requests IS 'Which conversation a model was asked about: one row for each question of a conversation.';
+COMMENT ON COLUMN judge_requests.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN judge_requests.request_hash IS 'Of the question: judge_answers.request_hash.';
+COMMENT ON COLUMN judge_requests.conversation_id IS 'The conversation.';
+
+COMMENT ON TABLE expirations IS 'Until when facts of a kind have expired: one row each time that more did; the newest of a kind is in force. Period rows before it rest on facts that are no longer there.';
+COMMENT ON COLUMN expirations.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN expirations.kind IS 'text, events, values or answers.';
+COMMENT ON COLUMN expirations.until IS 'What began, or arrived, before it has expired, UTC; the start of a day of the workspace.';
+COMMENT ON COLUMN expirations.expired_at IS 'When it was done, UTC.';
+COMMENT ON COLUMN expirations.rewritten_at IS 'When maintenance rewrote the files without the bytes, UTC; null until then.';

@@ -33,3 +33,15 @@ QUALIFY row_number() OVER (
 ) = 1;
 
 COMMENT ON VIEW latest_periods IS 'The newest period of each metric, traffic class, service (null: all of them) and granularity. Columns as in metric_periods.';
+
+CREATE OR REPLACE VIEW periods_on_expired_facts AS
+SELECT p.*
+FROM current_periods AS p
+SEMI JOIN (
+    SELECT workspace_id, max(until) AS until
+    FROM expirations
+    WHERE kind IN ('events', 'values')
+    GROUP BY workspace_id
+) AS e ON e.workspace_id = p.workspace_id AND e.until > p.period_start;
+
+COMMENT ON VIEW periods_on_expired_facts IS 'Period rows in force whose events or values retention has removed: they stay as they are, and can be neither checked nor restated. Columns as in metric_periods.';
