@@ -57,9 +57,9 @@ def estimate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, Es
     for at in range(0, len(desk.order), CHUNK):
         asks = desk.plan(desk.order[at : at + CHUNK])
         with run.store.write("judge") as con:
-            hashes = [request.hash for ask in asks for request in ask.all_requests]
-            answers = look_up(con, run.store.workspace_id, hashes)
-        settled = frozenset(key for key, stored in answers.items() if stored.settled)
+            requests = {request.hash: request for ask in asks for request in ask.all_requests}
+            answers = look_up(con, run.store.workspace_id, list(requests))
+        settled = frozenset(key for key, stored in answers.items() if stored.settles(requests[key]))
         for key, part in estimate(asks, settled).items():
             found[key] += part
     return found
@@ -74,7 +74,7 @@ def _collect(batch: BatchDesk, desk: _Desk) -> None:
         results: dict[str, Result] = {}
         for request in requests:
             stored = claim.answers.get(request.hash)
-            if stored is not None and stored.settled:
+            if stored is not None and stored.settles(request):
                 results[request.hash] = stored
             elif (refused := batch.refused.get(request.endpoint)) is not None:
                 results[request.hash] = Failure(refused, endpoint=True)

@@ -9,20 +9,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from pipeline.judge.capabilities import Capability
-from pipeline.judge.client import Received, send
+from pipeline.judge.client import send
+from pipeline.judge.completion import Received
 from pipeline.judge.faults import FaultError
 from pipeline.judge.limiter import limiter_of
 from pipeline.judge.prompt import Request
 from pipeline.settings_models import ModelEndpoint
 
 CONTENT_ATTEMPTS = 2
-"""Answers that are paid for at most, when the first is empty, cut off or malformed."""
+"""Answers that are paid for at most, when the first is empty, cut off, malformed or no value of the metric."""
 TRANSIENT_ATTEMPTS = 6
 """Requests that are sent at most for one question on which the server fails while it answers others."""
 _ENDPOINT_QUESTIONS = 3  # questions that fail together before the endpoint is held to be at fault
 _FIRST_BACKOFF = 0.25
 _MAX_BACKOFF = 20.0
-_USABLE = ("answered", "refused")
 
 Record = Callable[[Request, Received], Awaitable[None]]
 
@@ -65,13 +65,16 @@ class Asker:
         """Whether there is something new to remember about the endpoint."""
         return self.capability.proven and self.capability != self._known
 
-    async def ask(self, request: Request, paid: int = 0, turn: int = 0) -> Received | Failure:
+    async def ask(
+        self, request: Request, paid: int = 0, turn: int = 0, objection: str | None = None
+    ) -> Received | Failure:
         """Ask one question.
 
         Args:
             request: what to ask.
             paid: unusable answers that an earlier run has already paid for.
             turn: its place among those that wait, kept when it is tried again.
+            objection: what was wrong with the last of them.
         """
         faults = 0
         failing_since: float | None = None
@@ -84,14 +87,15 @@ class Asker:
                     return Failure(self._broken, endpoint=True)
                 used = self.capability
                 try:
-                    answer = await send(request, used, output_tokens)
+                    answer = await send(request, used, output_tokens, objection)
                 except FaultError as fault:
                     seen = fault
                 else:
                     self._answered(used)
                     await self._keep(request, answer)
                     paid += 1
-                    if answer.outcome in _USABLE or paid >= CONTENT_ATTEMPTS:
+                    objection = request.objection(answer.outcome, answer.raw)
+                    if objection is None or paid >= CONTENT_ATTEMPTS:
                         return answer
                     if answer.outcome == "truncated":
                         output_tokens = self._more_output(used, answer)

@@ -42,12 +42,14 @@ class Capability:
     tokens_parameter: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     proven: bool = False
 
-    def parameters(self, request: Request, output_tokens: int | None = None) -> dict[str, Any]:
-        """Body of a chat completion."""
+    def parameters(
+        self, request: Request, output_tokens: int | None = None, objection: str | None = None
+    ) -> dict[str, Any]:
+        """Body of a chat completion; with the objection to an earlier answer, if there was one."""
         optional = {"temperature": request.temperature, "prompt_cache_key": request.prefix.digest[:32]}
         body: dict[str, Any] = {
             "model": request.endpoint.model,
-            "messages": request.messages,
+            "messages": request.messages_after(objection),
             self.tokens_parameter: output_tokens or self.output_tokens,
         }
         body |= {name: value for name, value in optional.items() if name not in self.dropped}

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import count, groupby
 
 from pipeline.judge.asker import Asker, Failure
-from pipeline.judge.client import Received
+from pipeline.judge.completion import Received
 from pipeline.judge.judgement import OVER_BUDGET, Result
 from pipeline.judge.ledger import Arrived, Claim, Ledger, Stored
 from pipeline.judge.plan import Ask
@@ -186,7 +186,7 @@ class Engine:
     def _reuse(self, claim: Claim, requests: Sequence[Request], results: dict[str, Result]) -> None:
         for request in requests:
             stored = claim.answers.get(request.hash)
-            if stored is not None and stored.settled:
+            if stored is not None and stored.settles(request):
                 results[request.hash] = stored
                 self.counters.reused += 1
 
@@ -211,13 +211,15 @@ class Engine:
         """Equal questions are asked once, whichever metric or conversation they come from."""
         if (task := self._asking.get(request.hash)) is None:
             stored = claim.answers.get(request.hash)
-            task = asyncio.create_task(self._ask(request, stored.paid if stored else 0, turn))
+            task = asyncio.create_task(self._ask(request, stored, turn))
             self._asking[request.hash] = task
         return await task
 
-    async def _ask(self, request: Request, paid: int, turn: int) -> Result:
+    async def _ask(self, request: Request, stored: Stored | None, turn: int) -> Result:
         asker = await self._asker(request.endpoint)
-        answer = await asker.ask(request, paid, turn)
+        paid = stored.paid if stored else 0
+        objection = request.objection(stored.outcome, stored.raw) if stored else None
+        answer = await asker.ask(request, paid, turn, objection)
         self._writer.finish(request)
         self.counters.throttled = sum(asker.throttles for asker in self._askers.values())
         if isinstance(answer, Failure):

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline.judge.asker import CONTENT_ATTEMPTS
 from pipeline.judge.capabilities import FORGET_AFTER, Capability
-from pipeline.judge.client import Received
+from pipeline.judge.completion import Received
 from pipeline.judge.prompt import Request
 from pipeline.settings_models import Budget, ModelEndpoint
 from pipeline.store import Store, load_sql, run_script, text_list
@@ -49,10 +49,9 @@ class Stored:
     seconds: float
     paid: int
 
-    @property
-    def settled(self) -> bool:
-        """Whether the request is not to be sent again."""
-        return self.outcome in ("answered", "refused") or self.paid >= CONTENT_ATTEMPTS
+    def settles(self, request: Request) -> bool:
+        """Whether the request is not to be sent again: the answer can be used, or enough were paid for."""
+        return self.paid >= CONTENT_ATTEMPTS or request.objection(self.outcome, self.raw) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,8 @@ class StoreLedger:
             wanted = {
                 request.hash: request.most_usd
                 for request in requests
-                if request.hash not in self._held and not (request.hash in answers and answers[request.hash].settled)
+                if request.hash not in self._held
+                and ((stored := answers.get(request.hash)) is None or not stored.settles(request))
             }
             if self._budget.unlimited:
                 return Claim(answers, frozenset(wanted))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pipeline.catalog.catalog import Metric
 from pipeline.judge.conversation import Conversation
+from pipeline.judge.parse import objection
 from pipeline.judge.placeholders import MissingPlaceholderError
-from pipeline.judge.prompt import Prefix, Request, transcript_tokens
+from pipeline.judge.prompt import Objection, Prefix, Request, transcript_tokens
 from pipeline.judge.question import Question, questions
 from pipeline.judge.redact import Redactor, redactor
 from pipeline.judge.transcript import transcribe
@@ -76,6 +78,7 @@ def plan(models: Models, metrics: Iterable[Metric], conversation: Conversation) 
     """Everything that the metrics ask about one conversation, in the order of the metrics."""
     redact = redactor(models.redaction, conversation)
     prefixes: dict[ModelEndpoint, Prefix] = {}
+    objections: dict[tuple[Prefix, str], list[Objection]] = {}
     asks = []
     for metric in metrics:
         endpoint = endpoint_of(models, metric)
@@ -85,11 +88,18 @@ def plan(models: Models, metrics: Iterable[Metric], conversation: Conversation) 
         if endpoint not in prefixes:
             transcript = transcribe(conversation, redact, transcript_tokens(endpoint))
             prefixes[endpoint] = Prefix(endpoint, transcript)
-        asks.append(_plan_one(metric, conversation, prefixes[endpoint], redact))
+        asks.append(_plan_one(metric, conversation, prefixes[endpoint], redact, objections))
     return asks
 
 
-def _plan_one(metric: Metric, conversation: Conversation, prefix: Prefix, redact: Redactor) -> Ask:
+def _plan_one(
+    metric: Metric,
+    conversation: Conversation,
+    prefix: Prefix,
+    redact: Redactor,
+    objections: dict[tuple[Prefix, str], list[Objection]],
+) -> Ask:
+    """`objections` holds, by question, those of all metrics that ask it; those of this one are added."""
     definition = metric.definition
     ask = Ask(metric, conversation.conversation_id, prefix)
     if not prefix.transcript.turns:
@@ -105,8 +115,12 @@ def _plan_one(metric: Metric, conversation: Conversation, prefix: Prefix, redact
         role = definition.participant_role or "participant"
         return replace(ask, status="not_applicable", error=f"No {role} said anything.")
     samples = range(1, definition.repeat + 1) if definition.repeat > 1 else range(1)
+    checks = [objections.setdefault((prefix, question.text), []) for question in asked]
+    for question, raised in zip(asked, checks, strict=True):
+        raised.append(partial(objection, definition, question))
     requests = tuple(
-        tuple(Request(prefix, question.text, question.form, index) for index in samples) for question in asked
+        tuple(Request(prefix, question.text, question.form, index, raised) for index in samples)
+        for question, raised in zip(asked, checks, strict=True)
     )
     if not all(request.fits for group in requests for request in group):
         error = (
