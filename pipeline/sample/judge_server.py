@@ -77,6 +77,9 @@ class SampleJudge:
         latency: seconds for one answer, or a function that draws them.
         capacity: completions at once; more get a 429.
         port: 0 takes a free one.
+
+    Attributes:
+        scripted: given a request's body, what is sent in place of a simulated answer; None for those that get one.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class SampleJudge:
         self.count = Count()
         self.batches = Batches(self._batched)
         self.requests: list[dict[str, Any]] = []
+        self.scripted: Callable[[dict[str, Any]], Reply | None] = lambda body: None
         self.keep_requests = False
         self._latency = latency if callable(latency) else lambda: latency
         self._capacity = capacity
@@ -187,6 +191,9 @@ class SampleJudge:
         try:
             if self._capacity is not None and self._now > self._capacity:
                 return _error(429, "rate_limit_exceeded", "too many requests at once")
+            if (reply := self.scripted(body)) is not None:
+                self.count.answered += reply.status == 200
+                return reply
             fault = self.faults.strikes(body, _prompt(body), served)
             if (early := await self._early(fault)) is not None:
                 return early
