@@ -15,7 +15,7 @@ import orjson
 from pipeline.judge import loop
 from pipeline.judge.capabilities import Capability
 from pipeline.judge.completion import Received, received
-from pipeline.judge.faults import FaultError, fault_of
+from pipeline.judge.faults import FaultError, fault_in, fault_of
 from pipeline.judge.prompt import Request
 from pipeline.settings_models import ModelEndpoint
 
@@ -86,6 +86,8 @@ async def send(
             completion = await _complete(client, capability.parameters(request, output_tokens, objection))
     except Exception as error:
         raise fault_of(error, endpoint.key_variable) from None  # the chain would carry the request's text
+    if (fault := fault_in(completion, endpoint.key_variable)) is not None:
+        raise fault
     seconds = time.perf_counter() - started
     return received(completion, endpoint, request.form, request.tokens_in, capability.mode, seconds)
 

@@ -95,7 +95,7 @@ class SampleJudge:
         self.count = Count()
         self.batches = Batches(self._batched)
         self.requests: list[dict[str, Any]] = []
-        self.scripted: Callable[[dict[str, Any]], Reply | None] = lambda body: None
+        self.scripted: Callable[[dict[str, Any]], Reply | None] = lambda _: None
         self.keep_requests = False
         self._latency = latency if callable(latency) else lambda: latency
         self._capacity = capacity
