@@ -79,6 +79,9 @@ class ReadOnlyLedger:
     def keep(self, arrived: Sequence[Arrived], done: Iterable[Request]) -> None:
         """Nothing is kept."""
 
+    def renew(self) -> None:
+        """Nothing is reserved."""
+
     def capability(self, endpoint: ModelEndpoint) -> Capability:
         """Nothing is remembered."""
         return Capability(output_tokens=endpoint.max_output_tokens)

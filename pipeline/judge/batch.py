@@ -117,7 +117,8 @@ class BatchDesk:
             if request.hash in claim.granted and request.hash not in self._open:
                 self._write(request, claim.answers.get(request.hash))
         self._ledger.keep((), [request for request in requests if request.endpoint in self.refused])
-        under_way = (claim.granted | self._open) & {request.hash for request in requests}
+        self._ledger.renew()
+        under_way = (claim.granted | self._open | claim.elsewhere) & distinct.keys()
         return Claim(claim.answers, frozenset(under_way - answered))
 
     def submit(self) -> None:

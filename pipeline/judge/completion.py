@@ -32,6 +32,7 @@ class Received:
         raw: the text as it came.
         mode: how structure was asked for.
         seconds: from request to answer.
+        tokens_estimated: what `tokens_in` was thought to be.
     """
 
     outcome: str
@@ -45,6 +46,7 @@ class Received:
     tokens_reasoning: int
     cost_usd: float
     seconds: float
+    tokens_estimated: int | None = None
 
 
 def received(
@@ -107,6 +109,7 @@ def _read(
         **counts,
         cost_usd=_cost(endpoint, counts) * (1 - discount),
         seconds=seconds,
+        tokens_estimated=tokens_in or None,
     )
 
 
