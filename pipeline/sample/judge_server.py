@@ -112,7 +112,9 @@ class SampleJudge:
     def models(self) -> Models:
         """Settings that let every tier ask this server. Nothing is redacted: no text leaves the machine."""
         endpoint = ModelEndpoint(model=MODEL, base_url=self.base_url, notice=NOTICE)
-        redaction = Redaction(emails=False, phone_numbers=False, card_numbers=False)
+        redaction = Redaction(
+            emails=False, phone_numbers=False, card_numbers=False, accounts=False, network_addresses=False
+        )
         return Models(default=endpoint, redaction=redaction)
 
     @property

@@ -136,7 +136,8 @@ def test_an_odd_bill_of_one_endpoint_does_not_harm_another(bench: Any, serve: Se
 
 RETURNED = [
     "'\\ud800'", "10**400", "'a\\0b'", "{'value': 5, 'reasoning': '\\udfff'}", "float('inf')", "[[[]]]",
-    "{'value': 5, 'confidence': 10**400}", "{1: 2}", "'x' * 10**6", "__import__('functools').reduce(lambda a, _: [a], range(900), 1)",
+    "{'value': 5, 'confidence': 10**400}", "{1: 2}", "'x' * 10**6",
+    "__import__('functools').reduce(lambda a, _: [a], range(900), 1)",
     "{'value': 5, 'reasoning': {'a': '\\ud800'}}", "{'status': ['x']}",
 ]  # fmt: skip
 
