@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.redaction.addresses import redact_addresses, redact_emails
-from pipeline.redaction.numbers import CARD, IBAN, is_card, is_iban, redact_cards, redact_numbers
+from pipeline.redaction.numbers import CARD, IBAN, is_card, is_iban, redact_cards, redact_ibans, redact_national_ids
 from pipeline.redaction.phones import PHONE, is_phone, redact_phones
 from pipeline.redaction.spelled import redact_spelled
 
@@ -37,9 +37,11 @@ def redact_forms(forms: Forms, text: str) -> str:
         text = redact_emails(text)
     if _DIGIT.search(text):  # most turns have none
         if forms.accounts:
-            text = redact_numbers(text)
+            text = redact_ibans(text)
         if forms.card_numbers:
             text = redact_cards(text)
+        if forms.accounts:
+            text = redact_national_ids(text)
         if forms.phone_numbers:
             text = redact_phones(text)
     return redact_spelled(text) if forms.phone_numbers else text

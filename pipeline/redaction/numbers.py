@@ -11,9 +11,13 @@ _IBAN_LENGTHS = range(15, 35)
 _DNI = "TRWAGMYFPDXBNJZSQVHLCKE"
 
 
-def redact_numbers(text: str) -> str:
-    """The text with IBANs and national ids replaced."""
-    text = _IBAN.sub(_iban, text)
+def redact_ibans(text: str) -> str:
+    """The text with IBANs replaced."""
+    return _IBAN.sub(_iban, text)
+
+
+def redact_national_ids(text: str) -> str:
+    """The text with national ids replaced; do it after cards, whose groups look like some of them."""
     for pattern, check in _NATIONAL:
         text = pattern.sub(lambda match, check=check: NATIONAL if check(match[0]) else match[0], text)  # type: ignore[misc]
     return text
@@ -119,6 +123,6 @@ _NATIONAL = (
     (re.compile(r"(?<!\w)[12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?\d[\dAB] ?\d{3} ?\d{3} ?\d{2}(?!\w)"), _nir),  # France
     (re.compile(r"(?<!\w)(?:\d{8}|\d{2}\.\d{3}\.\d{3}|[XYZ]-?\d{7})[ -]?[A-Z](?!\w)", re.IGNORECASE), _dni),  # Spain
     (re.compile(r"(?<![\w.])\d{3}\.\d{3}\.\d{3}-\d{2}(?!\w)"), _cpf),  # Brazil
-    (re.compile(r"(?<!\w)[2-9]\d{3}[ -]\d{4}[ -]\d{4}(?![\w -]*\d)"), _aadhaar),  # India
+    (re.compile(r"(?<![\w-])(?<!\d )[2-9]\d{3}[ -]\d{4}[ -]\d{4}(?![\w -]*\d)"), _aadhaar),  # India
     (re.compile(r"(?<!\w)[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z](?!\w)"), lambda _: True),  # India, PAN
 )
