@@ -178,6 +178,8 @@ def _present(report: hourly.RunReport, *, as_json: bool, dry_run: bool) -> None:
         )
     else:
         if report.ingest is not None:
+            if dry_run:
+                emit("What a run would read first, here in a copy of the store that is gone again:")
             _show_ingest(report.ingest)
         _show_metrics(report.extracts, dry_run=dry_run)
         if report.aggregate is not None:
@@ -232,6 +234,12 @@ def _show_metrics(extracts: Sequence[ExtractReport], *, dry_run: bool) -> None:
         rows,
         spare=("cached", "tokens"),
     )
+    if dry_run:
+        all_of = [outcome for outcomes in by_key.values() for outcome in outcomes]
+        calls, tokens, usd = (
+            sum(getattr(outcome, name) for outcome in all_of) for name in ("calls", "tokens", "cost_usd")
+        )
+        emit(f"In all {calls:,} calls, about {tokens:,} tokens and ${usd:,.2f}.")
 
 
 def _ingest_document(report: IngestReport) -> dict[str, object]:

@@ -20,7 +20,7 @@ from pipeline.judge.batch import BatchDesk
 from pipeline.judge.engine import CHUNK, Engine, Spent
 from pipeline.judge.expectation import Value
 from pipeline.judge.judgement import OVER_BUDGET, Judgement, Result, judge
-from pipeline.judge.ledger import Stored, StoreLedger, look_up
+from pipeline.judge.ledger import Stored, StoreLedger, calibration, look_up
 from pipeline.judge.plan import Ask, Estimate, endpoint_of, estimate, plan
 from pipeline.settings_models import ModelEndpoint
 
@@ -58,13 +58,16 @@ def estimate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, Es
     """What `evaluate_judged` would ask and pay, by metric key; nothing is asked or written."""
     desk = _Desk(run, work, {item.metric.key: _Tally() for item in work})
     found = {item.metric.key: Estimate() for item in work}
+    ratios: dict[ModelEndpoint, float] = {}
     for at in range(0, len(desk.order), CHUNK):
         asks = desk.plan(desk.order[at : at + CHUNK])
         with run.store.write("judge") as con:
             requests = {request.hash: request for ask in asks for request in ask.all_requests}
             answers = look_up(con, run.store.workspace_id, list(requests))
+            for endpoint in {request.endpoint for request in requests.values()} - ratios.keys():
+                ratios[endpoint] = calibration(con, run.store.workspace_id, endpoint).typical
         settled = frozenset(key for key, stored in answers.items() if stored.settles(requests[key]))
-        for key, part in estimate(asks, settled).items():
+        for key, part in estimate(asks, settled, ratios.__getitem__).items():
             found[key] += part
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -130,12 +130,17 @@ def _plan_one(
     return replace(ask, questions=tuple(asked), requests=requests)
 
 
-def estimate(asks: Sequence[Ask], answered: frozenset[str]) -> dict[str, Estimate]:
+def estimate(
+    asks: Sequence[Ask],
+    answered: frozenset[str],
+    ratio: Callable[[ModelEndpoint], float] = lambda _: 1.0,
+) -> dict[str, Estimate]:
     """What the asks would cost, by metric key. A request that several metrics share is counted for the first.
 
     Args:
         asks: of whole conversations, in the order in which they would be asked.
         answered: hashes of requests whose answers are stored.
+        ratio: input tokens that an endpoint bills for one that is estimated.
     """
     seen: set[str] = set()
     warmed: set[int] = set()
@@ -149,16 +154,18 @@ def estimate(asks: Sequence[Ask], answered: frozenset[str]) -> dict[str, Estimat
                 seen.add(request.hash)
                 cached = request.prefix.tokens if id(request.prefix) in warmed else 0
                 warmed.add(id(request.prefix))
-                total += _price(request, cached if cached >= CACHED_FROM_TOKENS else 0)
+                known = ratio(request.endpoint)
+                total += _price(request, known, cached if cached >= CACHED_FROM_TOKENS else 0)
         found[ask.metric.key] = found.get(ask.metric.key, Estimate()) + total
     return found
 
 
-def _price(request: Request, cached: int) -> Estimate:
+def _price(request: Request, ratio: float, cached: int) -> Estimate:
     endpoint = request.endpoint
     out = min(EXPECTED_OUTPUT_TOKENS, endpoint.max_output_tokens)
-    usd = (request.tokens_in - cached) * endpoint.usd_in + cached * endpoint.cached_price + out * endpoint.usd_out
-    return Estimate(0, 0, 1, request.tokens_in, cached, out, usd / 1_000_000)
+    tokens, repeated = round(request.tokens_in * ratio), round(cached * ratio)
+    usd = (tokens - repeated) * endpoint.usd_in + repeated * endpoint.cached_price + out * endpoint.usd_out
+    return Estimate(0, 0, 1, tokens, repeated, out, usd / 1_000_000)
 
 
 def total(estimates: Mapping[str, Estimate]) -> Estimate:

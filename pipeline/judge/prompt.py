@@ -90,6 +90,9 @@ RESPONSE_FORMATS: dict[str, dict[str, Any] | None] = {
 }
 
 
+SCHEMA_TOKENS = estimate_tokens(orjson.dumps(ANSWER_SCHEMA).decode())
+
+
 @dataclass(frozen=True, eq=False)
 class Prefix:
     """What all questions about one conversation at one endpoint share."""
@@ -111,8 +114,8 @@ class Prefix:
 
     @cached_property
     def tokens(self) -> int:
-        """Estimated input tokens of the shared part."""
-        return estimate_messages([SYSTEM, self.text])
+        """Estimated input tokens of the shared part; servers that know schemas bill the schema with it."""
+        return estimate_messages([SYSTEM, self.text]) + SCHEMA_TOKENS
 
 
 @dataclass(frozen=True, eq=False)
