@@ -1,7 +1,7 @@
 """Token counts without a tokenizer: an estimate that errs on the high side.
 
 Tokenizers differ by model and are large downloads. English text has about 4 characters a token in every current one;
-digits stand in tokens of at most three, marks mostly alone, and other scripts take between 0.5 and 2 tokens a character.
+digits stand in tokens of at most three, marks mostly alone, and other scripts take 0.5 to 2 tokens a character.
 Bills use the server's own count, never this one; `ledger.calibration` corrects it by what an endpoint has billed.
 """
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from pipeline.judge.prompt import AGAIN
 from pipeline.sample.judge_batches import Batches
 from pipeline.sample.judge_faults import Fault, FaultName, FaultPlan
 from pipeline.sample.judge_mind import MODEL, NOTICE, Mind, Simulated
@@ -31,6 +32,8 @@ BLOCK_CHARACTERS = 512
 CACHE_BLOCKS = 8
 """Blocks from which a repeated prefix is billed as cached: 1,024 tokens."""
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
+
+_AGAIN = orjson.dumps(AGAIN.partition("{")[0]).decode().strip('"')
 
 Headers = Mapping[str, str]
 
@@ -340,7 +343,9 @@ def _with_value(content: str, value: Any) -> str:
 
 
 def _prompt(body: dict[str, Any]) -> str:
-    return hashlib.sha256(orjson.dumps(body["messages"])).hexdigest()
+    """Digest of a prompt; a question that is asked again with what was wrong is the same one."""
+    messages = orjson.dumps(body["messages"]).decode()
+    return hashlib.sha256(messages.partition(_AGAIN)[0].encode()).hexdigest()
 
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
