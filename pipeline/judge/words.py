@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 YES: Mapping[str, frozenset[str]] = {
-    language: frozenset(words.split("|"))
+    language: frozenset(words.casefold().split("|"))
     for language, words in {
         "en": "true|yes|y|correct",
         "ar": "نعم|صحيح",
@@ -43,7 +43,7 @@ YES: Mapping[str, frozenset[str]] = {
     }.items()
 }
 NO: Mapping[str, frozenset[str]] = {
-    language: frozenset(words.split("|"))
+    language: frozenset(words.casefold().split("|"))
     for language, words in {
         "en": "false|no|n|incorrect",
         "ar": "لا|خطأ",
