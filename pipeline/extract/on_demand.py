@@ -79,6 +79,14 @@ class ReadOnlyLedger:
     def keep(self, arrived: Sequence[Arrived], done: Iterable[Request]) -> None:
         """Nothing is kept."""
 
+    @property
+    def overspent(self) -> bool:
+        """Nothing is budgeted."""
+        return False
+
+    def spend(self, request_hash: str, usd: float) -> None:
+        """Nothing is budgeted."""
+
     def renew(self) -> None:
         """Nothing is reserved."""
 

@@ -52,15 +52,23 @@ class Asker:
         endpoint: who is asked.
         capability: how, as far as it is known.
         record: stores an answer as soon as it has come; awaited while the request still counts as in flight.
+        overspent: whether the budget is used up, asked before each request is sent.
     """
 
-    def __init__(self, endpoint: ModelEndpoint, capability: Capability, record: Record) -> None:
+    def __init__(
+        self,
+        endpoint: ModelEndpoint,
+        capability: Capability,
+        record: Record,
+        overspent: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.endpoint = endpoint
         self.capability = capability
         self._known = capability
         self.throttles = 0
         self._limiter = limiter_of(endpoint)
         self._record = record
+        self._overspent = overspent
         self._broken: str | None = None
         self._failing_since: float | None = None
         self._failing: set[str] = set()
@@ -73,8 +81,8 @@ class Asker:
 
     async def ask(
         self, request: Request, paid: int = 0, turn: int = 0, objection: str | None = None
-    ) -> Received | Failure:
-        """Ask one question.
+    ) -> Received | Failure | None:
+        """Ask one question; None where the budget was used up before it was sent.
 
         Args:
             request: what to ask.
@@ -91,6 +99,8 @@ class Asker:
             async with self._limiter.slot(request.tokens_in + self.capability.output_tokens, turn) as taken_at:
                 if self._broken is not None:
                     return Failure(self._broken, endpoint=True)
+                if not paid and self._overspent():
+                    return None
                 used = self.capability
                 try:
                     answer = await send(request, used, output_tokens, objection)

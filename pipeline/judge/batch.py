@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from pipeline.judge import loop
-from pipeline.judge.asker import Asker, Failure
+from pipeline.judge.asker import Asker
 from pipeline.judge.batch_jobs import BatchJob, BatchJobs
 from pipeline.judge.capabilities import Capability
 from pipeline.judge.client import client_of
@@ -174,8 +174,9 @@ class BatchDesk:
 
         asker = Asker(request.endpoint, capability, record)
         answer = loop.run(asker.ask(request))
-        if isinstance(answer, Failure):
-            self._refuse(request.endpoint, answer.error)
+        if not isinstance(answer, Received):
+            if answer is not None:
+                self._refuse(request.endpoint, answer.error)
             return None
         self._ledger.learn(request.endpoint, asker.capability)
         self._open.add(request.hash)

@@ -262,6 +262,9 @@ class Engine:
         answer = await asker.ask(request, paid, turn, objection)
         self._writer.finish(request)
         self.counters.throttled = sum(asker.throttles for asker in self._askers.values())
+        if answer is None:
+            self.counters.over_budget += 1
+            return OVER_BUDGET
         if isinstance(answer, Failure):
             self.counters.failed += 1
             return answer
@@ -280,12 +283,13 @@ class Engine:
             async with self._database:
                 if endpoint not in self._askers:
                     capability = await asyncio.to_thread(self._ledger.capability, endpoint)
-                    self._askers[endpoint] = Asker(endpoint, capability, self._record)
+                    self._askers[endpoint] = Asker(endpoint, capability, self._record, lambda: self._ledger.overspent)
         return self._askers[endpoint]
 
     async def _record(self, request: Request, answer: Received) -> None:
         self._spent[request.hash] = self._spent.get(request.hash, Spent()) + answer
         self.counters.spent += answer
+        self._ledger.spend(request.hash, answer.cost_usd)
         await self._writer.add(Arrived(request.hash, request.endpoint, answer, datetime.now(UTC)))
 
     def _stored(self, done: Sequence[Request]) -> None:

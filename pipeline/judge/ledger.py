@@ -29,6 +29,7 @@ from pipeline.store import Store, load_sql, run_script, text_list
 SQL = "pipeline.judge.sql"
 RESERVED_FOR = timedelta(minutes=15)
 """How long a question is reserved at least: longer than its tries take, and renewed while it waits for its turn."""
+_ROUNDING = 1e-9  # dollars by which sums of the same parts may differ
 RENEWED_EVERY = 60.0
 """Seconds after which a process renews what it has reserved."""
 
@@ -91,6 +92,13 @@ class Arrived:
 class Ledger(Protocol):
     """Where answers are looked up and kept."""
 
+    @property
+    def overspent(self) -> bool:
+        """Whether more is spent and held back than the budget allows: servers billed more than was expected."""
+
+    def spend(self, request_hash: str, usd: float) -> None:
+        """Take note of what an answer cost, before it is stored."""
+
     def claim(self, requests: Sequence[Request]) -> Claim:
         """Look up answers; reserve the rest, in the order given, that nobody else asks and the budget allows."""
 
@@ -124,6 +132,9 @@ class StoreLedger:
         self._run_id = run_id
         self._budget = budget or Budget()
         self._holder = uuid.uuid4().hex
+        self._room = float("inf")
+        self._unstored: dict[str, float] = {}
+        self._excess = 0.0
         self._held: dict[str, float] = {}
         self._lease = RESERVED_FOR
         self._renewed_at = time.monotonic()
@@ -153,11 +164,16 @@ class StoreLedger:
             self._held |= granted
             self._take(con, list(granted))
             self._reserve(con)
+            self._look_at_budget(con)
         return Claim(answers, frozenset(granted), elsewhere)
 
     def keep(self, arrived: Sequence[Arrived], done: Iterable[Request]) -> None:
         """Store answers and free the questions that are done; one transaction."""
         released = [request.hash for request in done]
+        for item in arrived:
+            self._excess -= self._unstored.pop(item.request_hash, 0.0)
+            if item.request_hash in self._held:
+                self._held[item.request_hash] = 0.0  # what it cost is known now
         for request_hash in released:
             self._held.pop(request_hash, None)
         rows = [self._row(item) for item in arrived]
@@ -169,6 +185,22 @@ class StoreLedger:
                 parameters = {**self._owner, "hashes": text_list(released)}
                 con.execute(load_sql(SQL, "release"), parameters)
             self._reserve(con)
+            self._look_at_budget(con)
+
+    @property
+    def overspent(self) -> bool:
+        """Whether more is spent and held back than the budget allows, with what is not yet stored."""
+        return self._room - self._excess < -_ROUNDING
+
+    def spend(self, request_hash: str, usd: float) -> None:
+        """Take note of what an answer cost beyond what was held back for it."""
+        more = usd if request_hash in self._unstored else usd - self._held.get(request_hash, 0.0)
+        self._unstored[request_hash] = self._unstored.get(request_hash, 0.0) + more
+        self._excess += more
+
+    def _look_at_budget(self, con: duckdb.DuckDBPyConnection) -> None:
+        if not self._budget.unlimited:
+            self._room = min(self._left(con)[:2])
 
     def renew(self) -> None:
         """Reserve again what is reserved, once a minute."""
@@ -251,13 +283,8 @@ class StoreLedger:
         return self._ratios[place]
 
     def _affordable(self, con: duckdb.DuckDBPyConnection, wanted: Mapping[str, float]) -> dict[str, float]:
-        now = datetime.now(UTC)
-        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        parameters = {"workspace_id": self._store.workspace_id, "run_id": self._run_id, "now": now, "day": day}
-        usd_run, usd_day, calls_run, calls_day = con.execute(load_sql(SQL, "spent"), parameters).fetchall()[0]
-        budget = self._budget
-        usd = min(_left(budget.usd_per_run, usd_run), _left(budget.usd_per_day, usd_day))
-        calls = min(_left(budget.calls_per_run, calls_run), _left(budget.calls_per_day, calls_day))
+        usd_run, usd_day, calls_run, calls_day = self._left(con)
+        usd, calls = min(usd_run, usd_day), min(calls_run, calls_day)
         granted: dict[str, float] = {}
         for request_hash, most in wanted.items():
             usd, calls = usd - most, calls - 1
@@ -265,6 +292,20 @@ class StoreLedger:
                 break  # no cheaper question further down overtakes: newest first is a promise
             granted[request_hash] = most
         return granted
+
+    def _left(self, con: duckdb.DuckDBPyConnection) -> tuple[float, float, float, float]:
+        """Dollars of the run and of the day, calls of the run and of the day that nobody has spent or holds."""
+        now = datetime.now(UTC)
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        parameters = {"workspace_id": self._store.workspace_id, "run_id": self._run_id, "now": now, "day": day}
+        usd_run, usd_day, calls_run, calls_day = con.execute(load_sql(SQL, "spent"), parameters).fetchall()[0]
+        budget = self._budget
+        return (
+            _left(budget.usd_per_run, usd_run),
+            _left(budget.usd_per_day, usd_day),
+            _left(budget.calls_per_run, calls_run),
+            _left(budget.calls_per_day, calls_day),
+        )
 
     def _reserve(self, con: duckdb.DuckDBPyConnection) -> None:
         if self._budget.unlimited:

@@ -88,7 +88,7 @@ def parse_answer(raw: str, form: Form, *, cut_off: bool = False) -> Answer:
             return Answer(body)
         raise UnreadableError('the JSON object has no "value"')
     if cut_off:
-        raise UnreadableError("it was cut off at the output limit")
+        raise UnreadableError("it was cut off at the output limit, max_output_tokens of the endpoint")
     if body is not _NOTHING:
         return Answer(body)
     if form != "single" or "{" in text or "```" in text:
