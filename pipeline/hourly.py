@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline.aggregate import AggregateReport, aggregate
@@ -12,9 +12,10 @@ from pipeline.catalog import Catalog
 from pipeline.errors import NotBegunError
 from pipeline.extract import ExtractReport, MetricOutcome, extract, warn_without_model
 from pipeline.extract.batched import extract_in_batches
-from pipeline.ingest import IngestProgress, IngestReport, ingest
+from pipeline.ingest import IngestProgress, IngestReport, ingest, unread_files
 from pipeline.judge.batch import BatchProgress
 from pipeline.judge.engine import Counters
+from pipeline.scratch import scratch_of
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.window import Window
@@ -29,7 +30,7 @@ class RunReport:
     """What the steps did.
 
     Attributes:
-        ingest: None when the run did not ingest.
+        ingest: None when the run did not ingest; of a dry run, what it read into a copy of the store.
         extracts: one for each window, in order.
         aggregate: None after a dry run.
         refused_batches: one line for each batch that an endpoint would not take or has lost; their questions are
@@ -68,7 +69,7 @@ def run_hour(
         settings: of the deployment.
         window: the span that the partition looks at.
         keys: only these metrics, and what they read.
-        ingest_first: whether new files are read first; a dry run never does.
+        ingest_first: whether new files are read first; a dry run reads them into a copy of the store in a file.
         dry_run: plan the extraction, report, and write nothing.
         on_ingest: called after each ingestion transaction.
         on_metric: called when a metric is stored.
@@ -118,7 +119,7 @@ def backfill(
         settings: of the deployment.
         windows: oldest first, for example from `Window.each_hour`.
         keys: only these metrics, and what they read.
-        ingest_first: whether new files are read first; a dry run never does.
+        ingest_first: whether new files are read first; a dry run reads them into a copy of the store in a file.
         dry_run: plan the extraction, report, and write nothing.
         on_ingest: called after each ingestion transaction.
         on_metric: called when a metric is stored.
@@ -132,6 +133,16 @@ def backfill(
         NotBegunError: none of the hours has begun.
     """
     windows = _begun(windows, datetime.now(UTC))
+    if dry_run and ingest_first and unread_files(store, settings):
+        if settings.catalog is None:
+            with scratch_of(store, settings) as (scratch, there):
+                read = ingest(scratch, catalog, there, on_progress=on_ingest)
+                told = backfill(
+                    scratch, catalog, there, windows, keys=keys, ingest_first=False, dry_run=True, on_metric=on_metric,
+                    on_window=on_window, redecide=redecide,
+                )  # fmt: skip
+                return replace(told, ingest=read)
+        logger.warning("Files in the landing folder are not read yet and not counted: run `metric-store ingest` first.")
     ingested = None
     if ingest_first and not dry_run:
         adopt_intake(settings)

@@ -79,6 +79,13 @@ class Redaction(_Group):
     emails: bool = True
     phone_numbers: bool = True
     card_numbers: bool = True
+    accounts: bool = Field(default=True, description="IBAN and national ids.")
+    network_addresses: bool = Field(default=True, description="IP addresses, and URLs that hold a secret.")
+    hook: str | None = Field(
+        default=None,
+        pattern=r"^[\w.]+:\w+$",
+        description="Your own function `module:function` from text to text, asked last; for Presidio, for example.",
+    )
     fields: tuple[str, ...] = Field(
         default=(), description="Names or JSONPaths in the intelligence whose values are replaced, e.g. caller_name."
     )

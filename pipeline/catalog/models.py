@@ -243,6 +243,9 @@ class MetricDefinition(Model):
     false_label: Words | None = Field(default=None, description="Shown, and told to a model, for false.")
     multi_label: bool = Field(default=False, description="Several categories may hold at once.")
     max_labels: int | None = Field(default=None, ge=1, le=200, description="With multi_label: at most so many.")
+    language: str | None = Field(
+        default=None, pattern="^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", description="Of a model's yes, no and the like."
+    )
     goal: Literal["higher", "lower", "neutral"] = Field(default="neutral", description="Which direction is better.")
     tags: tuple[Name, ...] = Field(default=(), max_length=50, description="Free labels to find it by.")
     group: Name | None = Field(default=None, description="Family it is shown with.")

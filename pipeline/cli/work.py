@@ -208,6 +208,8 @@ def _present(report: hourly.RunReport, show: _Show) -> None:
         )
     elif not show.quiet:
         if report.ingest is not None:
+            if show.dry_run:
+                emit("What a run would read first, here in a copy of the store that is gone again:")
             _show_ingest(report.ingest)
         _show_metrics(report.extracts, show)
         if show.dry_run:
@@ -292,6 +294,9 @@ def _show_metrics(extracts: Sequence[ExtractReport], show: _Show) -> None:
             spare=("cached", "tokens"),
         )
     tell_left_out(left_out)
+    if show.dry_run:
+        calls, tokens, usd = (sum(each.total(name) for each in summed) for name in ("calls", "tokens", "cost_usd"))
+        emit(f"In all {calls:,} calls, about {tokens:,} tokens and ${usd:,.2f}.")
 
 
 def _ingest_document(report: IngestReport) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,18 +13,21 @@ import pyarrow as pa
 
 from pipeline.catalog.catalog import Metric
 from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
+from pipeline.extract.slices import write_slices
 from pipeline.extract.transcripts import read_transcripts
-from pipeline.extract.values import NOT_LOOKED_AT, copied, write_values
+from pipeline.extract.values import NOT_LOOKED_AT, copied
 from pipeline.judge import loop
 from pipeline.judge.asker import Failure
 from pipeline.judge.batch import BatchDesk
 from pipeline.judge.engine import CHUNK, Engine, Spent
 from pipeline.judge.expectation import Value
 from pipeline.judge.judgement import OVER_BUDGET, Judgement, Result, judge
-from pipeline.judge.ledger import Stored, StoreLedger, look_up
+from pipeline.judge.ledger import Stored, StoreLedger, calibration, look_up
 from pipeline.judge.plan import Ask, Estimate, endpoint_of, estimate, plan
 from pipeline.settings_models import ModelEndpoint
 from pipeline.text import composed
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, CappedResult]:
@@ -57,13 +61,16 @@ def estimate_judged(run: RunContext, work: Sequence[CappedWork]) -> dict[str, Es
     """What `evaluate_judged` would ask and pay, by metric key; nothing is asked or written."""
     desk = _Desk(run, work, {item.metric.key: _Tally() for item in work})
     found = {item.metric.key: Estimate() for item in work}
+    ratios: dict[ModelEndpoint, float] = {}
     for at in range(0, len(desk.order), CHUNK):
         asks = desk.plan(desk.order[at : at + CHUNK])
         with run.store.write("judge") as con:
-            hashes = [request.hash for ask in asks for request in ask.all_requests]
-            answers = look_up(con, run.store.workspace_id, hashes)
-        settled = frozenset(key for key, stored in answers.items() if stored.settled)
-        for key, part in estimate(asks, settled).items():
+            requests = {request.hash: request for ask in asks for request in ask.all_requests}
+            answers = look_up(con, run.store.workspace_id, list(requests))
+            for endpoint in {request.endpoint for request in requests.values()} - ratios.keys():
+                ratios[endpoint] = calibration(con, run.store.workspace_id, endpoint).typical
+        settled = frozenset(key for key, stored in answers.items() if stored.settles(requests[key]))
+        for key, part in estimate(asks, settled, ratios.__getitem__).items():
             found[key] += part
     return found
 
@@ -77,7 +84,7 @@ def _collect(batch: BatchDesk, desk: _Desk) -> None:
         results: dict[str, Result] = {}
         for request in requests:
             stored = claim.answers.get(request.hash)
-            if stored is not None and stored.settled:
+            if stored is not None and stored.settles(request):
                 results[request.hash] = stored
             elif (refused := batch.refused.get(request.endpoint)) is not None:
                 results[request.hash] = Failure(refused, endpoint=True)
@@ -129,25 +136,21 @@ class _Desk:
 
     def hand_over(self, asks: list[Ask], results: dict[str, Result], spent: dict[str, Spent]) -> None:
         """Write the values of some conversations, in one transaction."""
-        rows: list[dict[str, Any]] = []
+        slices: list[list[dict[str, Any]]] = []
         states: list[tuple[str, str, str]] = []
         for ask in asks:
             key = ask.metric.key
             chosen = next(row for _, metric, row in self._chosen[ask.conversation_id] if metric.key == key)
-            judgements = judge(ask, results)
             paid = [spent.pop(request.hash, Spent()) for request in ask.all_requests]
             whole = sum(paid, Spent())
             self._tallies[key].spent += whole
-            states.append((key, ask.conversation_id, judgements[0].status))
-            if judgements[0].status not in NOT_LOOKED_AT:
-                rows += [_row(ask.metric, chosen, item) for item in judgements]
-                rows[-len(judgements)] |= _usage(whole)
-        if rows:
-            with self._run.store.transaction("values") as con:
-                write_values(con, self._run, rows)
-                self._bind(con, asks)
-        for key, conversation_id, state in states:
-            self._tallies[key].states[conversation_id] = state
+            rows = _rows(ask, chosen, results)
+            rows[0] |= _usage(whole)
+            states.append((key, ask.conversation_id, rows[0]["status"]))
+            slices.append(rows if rows[0]["status"] not in NOT_LOOKED_AT else [])
+        refused = write_slices(self._run, slices, "parse_error", lambda con: self._bind(con, asks))
+        for place, (key, conversation_id, state) in enumerate(states):
+            self._tallies[key].states[conversation_id] = "parse_error" if place in refused else state
 
     def _bind(self, con: duckdb.DuckDBPyConnection, asks: Sequence[Ask]) -> None:
         """Note which conversation the answers are about, so that they go with it."""
@@ -161,6 +164,16 @@ class _Desk:
                 {"workspace_id": self._run.store.workspace_id},
             )
             con.unregister("bound")
+
+
+def _rows(ask: Ask, chosen: Mapping[str, Any], results: Mapping[str, Result]) -> list[dict[str, Any]]:
+    """The rows of one value. Whatever the answers hold, it costs this value alone."""
+    try:
+        return [_row(ask.metric, chosen, item) for item in judge(ask, results)]
+    except Exception as error:  # the boundary at which one answer must not harm the others
+        reason = f"The answer cannot be read ({type(error).__name__})."
+        logger.error("%s of %s: %s", ask.metric.key, ask.conversation_id, reason)
+        return [_row(ask.metric, chosen, Judgement("parse_error", error=reason))]
 
 
 def _row(metric: Metric, chosen: Mapping[str, Any], item: Judgement) -> dict[str, Any]:

@@ -69,14 +69,26 @@ class ReadOnlyLedger:
 
     def claim(self, requests: Sequence[Request]) -> Claim:
         """What is stored; everything else is granted."""
-        hashes = [request.hash for request in requests]
+        distinct = {request.hash: request for request in requests}
+        hashes = list(distinct)
         with self._store.read() as con:
             answers = look_up(con, self._store.workspace_id, hashes)
-        settled = {key: stored for key, stored in answers.items() if stored.settled}
+        settled = {key: stored for key, stored in answers.items() if stored.settles(distinct[key])}
         return Claim(settled, frozenset(hashes) - settled.keys())
 
     def keep(self, arrived: Sequence[Arrived], done: Iterable[Request]) -> None:
         """Nothing is kept."""
+
+    @property
+    def overspent(self) -> bool:
+        """Nothing is budgeted."""
+        return False
+
+    def spend(self, request_hash: str, usd: float) -> None:
+        """Nothing is budgeted."""
+
+    def renew(self) -> None:
+        """Nothing is reserved."""
 
     def capability(self, endpoint: ModelEndpoint) -> Capability:
         """Nothing is remembered."""

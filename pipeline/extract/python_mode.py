@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.catalog.models import MetricDefinition
-from pipeline.errors import MetricStoreError
+from pipeline.errors import InternalError
+from pipeline.extract.isolation import describe
 from pipeline.extract.judged import value_columns
 from pipeline.extract.python_process import FailedError, PythonProcess
 from pipeline.extract.run_context import CappedResult, CappedWork, RunContext
+from pipeline.extract.slices import write_slices
 from pipeline.extract.transcripts import read_conversations
-from pipeline.extract.values import SQL, copied, write_values
+from pipeline.extract.values import SQL, copied
+from pipeline.judge.clean import clean_json
 from pipeline.judge.expectation import Expectation, Reading
 from pipeline.settings import Settings
 from pipeline.store import load_sql, text_list
@@ -56,11 +59,14 @@ def _evaluate(run: RunContext, item: CappedWork) -> CappedResult:
                 part = chosen[at : at + CHUNK]
                 conversations = _read(run, part)
                 rows = [_row(item, row, process, conversations[row["conversation_id"]]) for row in part]
-                with run.store.transaction("values") as con:
-                    write_values(con, run, rows)
-                states |= {row["entity_id"]: row["status"] for row in rows}
-    except MetricStoreError as error:
-        return CappedResult(states, failure=str(error))
+                refused = write_slices(run, [[row] for row in rows], "error")
+                states |= {
+                    row["entity_id"]: "error" if place in refused else row["status"] for place, row in enumerate(rows)
+                }
+    except InternalError:
+        raise
+    except Exception as error:  # the boundary at which one metric's file must not stop the others
+        return CappedResult(states, failure=describe(item.metric.key, error))
     return CappedResult(states)
 
 
@@ -109,8 +115,8 @@ def evaluate_one(
 ) -> tuple[Reading, str | None, float | None]:
     """Value or state of one conversation, reasoning and confidence."""
     try:
-        found = process.evaluate(conversation)
-    except FailedError as error:
+        found = clean_json(process.evaluate(conversation))
+    except (FailedError, ValueError) as error:
         return Reading("error", error=f"{definition.python_file}: {error}."), None, None
     if not isinstance(found, dict):
         return read_result(definition, found), None, None

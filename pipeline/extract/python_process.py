@@ -126,9 +126,11 @@ class PythonProcess:
                 raise FailedError("it returned more than 1 MB")
         line, self._buffer = self._buffer.split(b"\n", 1)
         try:
-            answer: dict[str, Any] = json.loads(line)  # reads NaN, which is then refused by name
-        except ValueError:
-            raise FailedError("it wrote something that is no result") from None
+            answer = json.loads(line)  # reads NaN, which is then refused by name
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise FailedError("it wrote something that is no result")
         return answer
 
     def _death(self, process: subprocess.Popen[bytes]) -> str:

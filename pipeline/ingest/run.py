@@ -58,6 +58,31 @@ def ingest(
     return run.finish()
 
 
+def unread_files(store: Store, settings: Settings) -> int:
+    """How many files of the landing folder `ingest` would read.
+
+    Raises:
+        SourceError: the folder may not be listed.
+    """
+    if settings.landing is None and not Path(settings.landing_url).exists():
+        return 0
+    files = list(find_files([settings.landing_url]))
+    with store.write("events") as con:
+        rows = con.execute(
+            "SELECT file_id FROM ingested_files WHERE workspace_id = ? AND status IN ('done', 'skipped')",
+            [store.workspace_id],
+        ).fetchall()
+    read = {file_id for (file_id,) in rows}
+    return sum(_unread(file, read) for file in files)
+
+
+def _unread(file: SourceFile, read: set[str]) -> bool:
+    try:
+        return file.problem is not None or _file_id(file.url, file.fingerprint()) not in read
+    except (OSError, SourceError):
+        return True
+
+
 def check_source(key: str | None, sources: Mapping[str, SourceMapping]) -> None:
     """Say which mappings there are where none has the key that was asked for.
 
@@ -161,7 +186,7 @@ class _Run:
 
     def _begin(self, file: SourceFile, fingerprint: str) -> Reading | None:
         """None when the file has been read. A failed one is tried again, an interrupted one continued."""
-        file_id = hashlib.sha256(f"{file.url}\n{fingerprint}".encode()).hexdigest()[:32]
+        file_id = _file_id(file.url, fingerprint)
         status, stored = self._known.get(file_id, ("", (0, 0, 0, 0)))
         if status in ("done", "skipped"):
             return None
@@ -185,3 +210,7 @@ class _Run:
                 reading.outcome.url, self._files_done, self._files_total, self._report.record_count
             )
             self._on_progress(progress)
+
+
+def _file_id(url: str, fingerprint: str) -> str:
+    return hashlib.sha256(f"{url}\n{fingerprint}".encode()).hexdigest()[:32]

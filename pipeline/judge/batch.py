@@ -20,13 +20,14 @@ from typing import Any
 import orjson
 
 from pipeline.judge import loop
-from pipeline.judge.asker import Asker, Failure
+from pipeline.judge.asker import Asker
 from pipeline.judge.batch_jobs import BatchJob, BatchJobs
 from pipeline.judge.capabilities import Capability
-from pipeline.judge.client import Received, client_of, received
+from pipeline.judge.client import client_of
+from pipeline.judge.completion import Received, received
 from pipeline.judge.engine import Spent
 from pipeline.judge.faults import FaultError, fault_of
-from pipeline.judge.ledger import Arrived, Claim, StoreLedger
+from pipeline.judge.ledger import Arrived, Claim, Stored, StoreLedger
 from pipeline.judge.prompt import Request
 from pipeline.settings_models import ModelEndpoint, Models
 from pipeline.store import Store
@@ -110,12 +111,14 @@ class BatchDesk:
         claim = self._ledger.claim(requests)
         if self.closed:
             return Claim(claim.answers, frozenset(request.hash for request in requests) - claim.answers.keys())
-        answered = {key for key, stored in claim.answers.items() if stored.settled}
-        for request in {request.hash: request for request in requests}.values():
+        distinct = {request.hash: request for request in requests}
+        answered = {key for key, stored in claim.answers.items() if stored.settles(distinct[key])}
+        for request in distinct.values():
             if request.hash in claim.granted and request.hash not in self._open:
-                self._write(request)
+                self._write(request, claim.answers.get(request.hash))
         self._ledger.keep((), [request for request in requests if request.endpoint in self.refused])
-        under_way = (claim.granted | self._open) & {request.hash for request in requests}
+        self._ledger.renew()
+        under_way = (claim.granted | self._open | claim.elsewhere) & distinct.keys()
         return Claim(claim.answers, frozenset(under_way - answered))
 
     def submit(self) -> None:
@@ -129,7 +132,7 @@ class BatchDesk:
         loop.run(self._wait(report or (lambda _: None), first_poll))
         return self.progress
 
-    def _write(self, request: Request) -> None:
+    def _write(self, request: Request, earlier: Stored | None) -> None:
         endpoint = request.endpoint
         capability = self._capability(request) if endpoint not in self.refused else None
         if capability is None or request.hash in self._open:  # it was the one that was asked to learn how to ask
@@ -140,7 +143,8 @@ class BatchDesk:
             self._spools[endpoint] = spool
         line = {"custom_id": str(len(spool.hashes)), "method": "POST", "url": "/v1/chat/completions"}
         with spool.path.open("ab") as file:
-            file.write(orjson.dumps({**line, "body": capability.parameters(request)}) + b"\n")
+            objection = request.objection(earlier.outcome, earlier.raw) if earlier else None
+            file.write(orjson.dumps({**line, "body": capability.parameters(request, objection=objection)}) + b"\n")
             size = file.tell()
         spool.hashes.append(f"{request.form}:{request.hash}")
         spool.usd += request.most_usd * (1 - endpoint.batch_discount)
@@ -170,8 +174,9 @@ class BatchDesk:
 
         asker = Asker(request.endpoint, capability, record)
         answer = loop.run(asker.ask(request))
-        if isinstance(answer, Failure):
-            self._refuse(request.endpoint, answer.error)
+        if not isinstance(answer, Received):
+            if answer is not None:
+                self._refuse(request.endpoint, answer.error)
             return None
         self._ledger.learn(request.endpoint, asker.capability)
         self._open.add(request.hash)
@@ -281,12 +286,18 @@ def _read(text: str, endpoint: ModelEndpoint, job: BatchJob) -> Iterator[Arrived
     for line in text.splitlines():
         try:
             found = json.loads(line)
-            form, _, request_hash = job.request_hashes[int(found["custom_id"])].partition(":")
+            form, _, request_hash = job.request_hashes[_place(found["custom_id"])].partition(":")
             completion = found["response"]["body"]
             answer = received(completion, endpoint, form, 0, job.mode, 0.0, endpoint.batch_discount)  # type: ignore[arg-type]
-        except (ValueError, KeyError, TypeError, IndexError, FaultError):
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError, FaultError):
             continue
         yield Arrived(request_hash, endpoint, answer, datetime.now(UTC), job.batch_id)
+
+
+def _place(custom_id: str) -> int:
+    if not (custom_id.isascii() and custom_id.isdigit()):  # -1 would be the last
+        raise ValueError(custom_id)
+    return int(custom_id)
 
 
 async def _submitted(endpoint: ModelEndpoint, path: Path, job_id: str) -> str:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import time
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,9 @@ import orjson
 
 from pipeline.judge import loop
 from pipeline.judge.capabilities import Capability
-from pipeline.judge.faults import FaultError, fault_of
-from pipeline.judge.parse import parse_answer
+from pipeline.judge.completion import Received, received
+from pipeline.judge.faults import FaultError, fault_in, fault_of
 from pipeline.judge.prompt import Request
-from pipeline.judge.question import Form
-from pipeline.judge.tokens import estimate_tokens
 from pipeline.settings_models import ModelEndpoint
 
 if TYPE_CHECKING:
@@ -31,30 +28,6 @@ _KEEPALIVE_SECONDS = 30
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _UNTOLD = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version", "Async")
 """What the client says about this machine with each request, which takes it an eighth of its processor time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What one request brought back, and what it cost.
-
-    Attributes:
-        outcome: answered, refused, empty, truncated or malformed.
-        raw: the text as it came.
-        mode: how structure was asked for.
-        seconds: from request to answer.
-    """
-
-    outcome: str
-    raw: str
-    finish_reason: str | None
-    returned_model: str | None
-    mode: str
-    tokens_in: int
-    tokens_cached: int
-    tokens_out: int
-    tokens_reasoning: int
-    cost_usd: float
-    seconds: float
 
 
 def client_of(endpoint: ModelEndpoint) -> AsyncOpenAI:
@@ -91,8 +64,16 @@ def _client(base_url: str, key: str) -> AsyncOpenAI:
     return client
 
 
-async def send(request: Request, capability: Capability, output_tokens: int | None = None) -> Received:
+async def send(
+    request: Request, capability: Capability, output_tokens: int | None = None, objection: str | None = None
+) -> Received:
     """Ask once.
+
+    Args:
+        request: what to ask.
+        capability: how.
+        output_tokens: limit of this answer, when it is not that of the capability.
+        objection: what was wrong with an earlier answer.
 
     Raises:
         FaultError: no answer came.
@@ -102,12 +83,13 @@ async def send(request: Request, capability: Capability, output_tokens: int | No
     try:
         client = client_of(endpoint)
         async with asyncio.timeout(endpoint.timeout_seconds):  # of the whole answer: a trickle does not extend it
-            completion = await _complete(client, capability.parameters(request, output_tokens))
+            completion = await _complete(client, capability.parameters(request, output_tokens, objection))
     except Exception as error:
         raise fault_of(error, endpoint.key_variable) from None  # the chain would carry the request's text
-    return received(
-        completion, endpoint, request.form, request.tokens_in, capability.mode, time.perf_counter() - started
-    )
+    if (fault := fault_in(completion, endpoint.key_variable)) is not None:
+        raise fault
+    seconds = time.perf_counter() - started
+    return received(completion, endpoint, request.form, request.tokens_in, capability.mode, seconds)
 
 
 async def _complete(client: AsyncOpenAI, body: dict[str, Any]) -> Any:
@@ -125,85 +107,3 @@ async def _complete(client: AsyncOpenAI, body: dict[str, Any]) -> Any:
         return json.loads(response.content)  # orjson refuses what some servers send: NaN, half of a surrogate pair
     except (ValueError, RecursionError):
         raise FaultError("transient", "a response that is no chat completion") from None
-
-
-def received(
-    completion: Any,
-    endpoint: ModelEndpoint,
-    form: Form,
-    tokens_in: int,
-    mode: str,
-    seconds: float,
-    discount: float = 0.0,
-) -> Received:
-    """Read a chat completion, of which a server may have left out any part.
-
-    Args:
-        completion: JSON of a response, or of a line of a batch.
-        endpoint: who was asked.
-        form: of the answer that was asked for.
-        tokens_in: estimate, for servers that do not count.
-        mode: how structure was asked for.
-        seconds: from request to answer.
-        discount: share of the price that is saved.
-
-    Raises:
-        FaultError: the response is no chat completion at all.
-    """
-    choices = _field(completion, "choices")
-    if not isinstance(choices, list):
-        raise FaultError("transient", "a response that is no chat completion")
-    choice = choices[0] if choices else None
-    message = _field(choice, "message")
-    content, refusal = _field(message, "content"), _field(message, "refusal")
-    raw = content if isinstance(content, str) else ""
-    finish = _field(choice, "finish_reason")
-    counts = _usage(_field(completion, "usage"), tokens_in, raw)
-    model = _field(completion, "model")
-    return Received(
-        outcome=_outcome(raw, refusal, finish, form),
-        raw=raw or (refusal if isinstance(refusal, str) else ""),
-        finish_reason=finish if isinstance(finish, str) else None,
-        returned_model=model if isinstance(model, str) else None,
-        mode=mode,
-        **counts,
-        cost_usd=_cost(endpoint, counts) * (1 - discount),
-        seconds=seconds,
-    )
-
-
-def _field(of: Any, name: str) -> Any:
-    return of.get(name) if isinstance(of, dict) else None
-
-
-def _outcome(raw: str, refusal: Any, finish: Any, form: Form) -> str:
-    if refusal or finish == "content_filter":
-        return "refused"
-    if finish == "length":
-        return "truncated"
-    if not raw.strip():
-        return "empty"
-    return "malformed" if parse_answer(raw, form) is None else "answered"
-
-
-def _usage(usage: Any, estimated_in: int, raw: str) -> dict[str, int]:
-    """Tokens as billed; estimated where a server does not count."""
-
-    def count(of: Any, name: str) -> int | None:
-        found = _field(of, name)
-        return found if isinstance(found, int) and found >= 0 else None
-
-    tokens_in, tokens_out = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
-    tokens_in = estimated_in if tokens_in is None else tokens_in
-    return {
-        "tokens_in": tokens_in,
-        "tokens_cached": min(count(_field(usage, "prompt_tokens_details"), "cached_tokens") or 0, tokens_in),
-        "tokens_out": estimate_tokens(raw) if tokens_out is None else tokens_out,
-        "tokens_reasoning": count(_field(usage, "completion_tokens_details"), "reasoning_tokens") or 0,
-    }
-
-
-def _cost(endpoint: ModelEndpoint, counts: dict[str, int]) -> float:
-    fresh = counts["tokens_in"] - counts["tokens_cached"]
-    dollars = fresh * endpoint.usd_in + counts["tokens_cached"] * endpoint.cached_price
-    return (dollars + counts["tokens_out"] * endpoint.usd_out) / 1_000_000

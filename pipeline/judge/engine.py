@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import count, groupby
 
 from pipeline.judge.asker import Asker, Failure
-from pipeline.judge.client import Received
+from pipeline.judge.completion import Received
 from pipeline.judge.judgement import OVER_BUDGET, Result
 from pipeline.judge.ledger import Arrived, Claim, Ledger, Stored
 from pipeline.judge.plan import Ask
@@ -26,6 +26,7 @@ from pipeline.settings_models import ModelEndpoint
 
 CHUNK = 512
 """Conversations that are planned and claimed together."""
+_FIRST_LOOK_SECONDS, _LOOK_SECONDS = 0.2, 2.0  # between looks at what another process is asking
 _HAND_OVER_SECONDS = 5.0  # a slow answer holds up its own conversation and, for so long, those of its chunk
 _turns = count()  # of the process: its runs share the limiters
 
@@ -159,17 +160,48 @@ class Engine:
             async with self._database:
                 claim = await asyncio.to_thread(self._ledger.claim, waiting)
             self._reuse(claim, waiting, results)
-            sent = [request for request in waiting if request.hash in claim.granted or request.hash in self._asking]
-            sent = [request for request in sent if request.hash not in results]
-            for _, same in groupby(sent, key=lambda request: id(request.prefix)):
-                asking.add(group.create_task(self._ask_about(list(same), claim, results)))
-            known = results.keys() | {request.hash for request in sent}
+            sent = self._send(claim, waiting, results, group)
+            asking |= set(sent.values())
+            if followed := [request for request in waiting if request.hash in claim.elsewhere - sent.keys()]:
+                asking.add(group.create_task(self._follow(followed, results, group)))
+            known = results.keys() | sent.keys() | claim.elsewhere
             waiting = [request for request in waiting if request.hash not in known]
             if waiting and not await self._money_came_free():
                 results |= {request.hash: OVER_BUDGET for request in waiting}
                 self.counters.over_budget += len(waiting)
                 break
         return asking
+
+    def _send(
+        self, claim: Claim, requests: Sequence[Request], results: dict[str, Result], group: asyncio.TaskGroup
+    ) -> dict[str, asyncio.Task[None]]:
+        """Start to ask what was granted, or to wait for what this process asks already; tasks by request hash."""
+        sent = [request for request in requests if request.hash in claim.granted or request.hash in self._asking]
+        sent = [request for request in sent if request.hash not in results]
+        tasks: dict[str, asyncio.Task[None]] = {}
+        for _, same in groupby(sent, key=lambda request: id(request.prefix)):
+            about = list(same)
+            task = group.create_task(self._collect(self._ask_about(about, claim), results))
+            tasks |= {request.hash: task for request in about}
+        return tasks
+
+    async def _follow(self, requests: list[Request], results: dict[str, Result], group: asyncio.TaskGroup) -> None:
+        """Wait for answers that another process is paying for; ask what it leaves unanswered."""
+        pause = _FIRST_LOOK_SECONDS
+        while requests:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LOOK_SECONDS)
+            async with self._database:
+                claim = await asyncio.to_thread(self._ledger.claim, requests)
+            self._reuse(claim, requests, results)
+            if sent := self._send(claim, requests, results, group):
+                await asyncio.wait(set(sent.values()))
+            requests = [request for request in requests if request.hash not in results]
+            left = [request for request in requests if request.hash not in claim.elsewhere]
+            if left and not await self._money_came_free():
+                results |= {request.hash: OVER_BUDGET for request in left}
+                self.counters.over_budget += len(left)
+                requests = [request for request in requests if request.hash not in results]
 
     async def _finish(self, asks: list[Ask], results: dict[str, Result], hand_over: HandOver) -> None:
         hashes = {request.hash for ask in asks for request in ask.all_requests}
@@ -186,7 +218,7 @@ class Engine:
     def _reuse(self, claim: Claim, requests: Sequence[Request], results: dict[str, Result]) -> None:
         for request in requests:
             stored = claim.answers.get(request.hash)
-            if stored is not None and stored.settled:
+            if stored is not None and stored.settles(request):
                 results[request.hash] = stored
                 self.counters.reused += 1
 
@@ -199,27 +231,40 @@ class Engine:
         await self._writer.flush()
         return True
 
-    async def _ask_about(self, requests: Sequence[Request], claim: Claim, results: dict[str, Result]) -> None:
-        """One question first, so that the server has read the conversation when the others come."""
+    def _ask_about(self, requests: Sequence[Request], claim: Claim) -> dict[str, asyncio.Task[Result]]:
+        """One question first, so that the server has read the conversation when the others come.
+
+        Equal questions are asked once, whichever metric or conversation they come from.
+        """
         turn = next(_turns)
-        first, *others = requests
-        results[first.hash] = await self._ask_once(first, claim, turn)
-        answers = await asyncio.gather(*(self._ask_once(request, claim, turn) for request in others))
-        results |= {request.hash: answer for request, answer in zip(others, answers, strict=True)}
+        first: asyncio.Task[Result] | None = None
+        tasks: dict[str, asyncio.Task[Result]] = {}
+        for request in requests:
+            if (task := self._asking.get(request.hash)) is None:
+                task = asyncio.create_task(self._ask(request, claim.answers.get(request.hash), turn, after=first))
+                self._asking[request.hash] = task
+            first = first or task
+            tasks[request.hash] = task
+        return tasks
 
-    async def _ask_once(self, request: Request, claim: Claim, turn: int) -> Result:
-        """Equal questions are asked once, whichever metric or conversation they come from."""
-        if (task := self._asking.get(request.hash)) is None:
-            stored = claim.answers.get(request.hash)
-            task = asyncio.create_task(self._ask(request, stored.paid if stored else 0, turn))
-            self._asking[request.hash] = task
-        return await task
+    async def _collect(self, tasks: Mapping[str, asyncio.Task[Result]], results: dict[str, Result]) -> None:
+        answers = await asyncio.gather(*tasks.values())
+        results |= dict(zip(tasks, answers, strict=True))
 
-    async def _ask(self, request: Request, paid: int, turn: int) -> Result:
+    async def _ask(
+        self, request: Request, stored: Stored | None, turn: int, after: asyncio.Task[Result] | None
+    ) -> Result:
+        if after is not None:
+            await asyncio.wait([after])
         asker = await self._asker(request.endpoint)
-        answer = await asker.ask(request, paid, turn)
+        paid = stored.paid if stored else 0
+        objection = request.objection(stored.outcome, stored.raw) if stored else None
+        answer = await asker.ask(request, paid, turn, objection)
         self._writer.finish(request)
         self.counters.throttled = sum(asker.throttles for asker in self._askers.values())
+        if answer is None:
+            self.counters.over_budget += 1
+            return OVER_BUDGET
         if isinstance(answer, Failure):
             self.counters.failed += 1
             return answer
@@ -238,12 +283,13 @@ class Engine:
             async with self._database:
                 if endpoint not in self._askers:
                     capability = await asyncio.to_thread(self._ledger.capability, endpoint)
-                    self._askers[endpoint] = Asker(endpoint, capability, self._record)
+                    self._askers[endpoint] = Asker(endpoint, capability, self._record, lambda: self._ledger.overspent)
         return self._askers[endpoint]
 
     async def _record(self, request: Request, answer: Received) -> None:
         self._spent[request.hash] = self._spent.get(request.hash, Spent()) + answer
         self.counters.spent += answer
+        self._ledger.spend(request.hash, answer.cost_usd)
         await self._writer.add(Arrived(request.hash, request.endpoint, answer, datetime.now(UTC)))
 
     def _stored(self, done: Sequence[Request]) -> None:

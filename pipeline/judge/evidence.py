@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.text import composed
 
 _MAX_QUOTES = 20
+_MAX_TURN = 2**31
 _QUOTATION_MARKS = re.compile("[\"'`\u201c\u201d\u2018\u2019\u00ab\u00bb]")
 
 
@@ -43,9 +44,11 @@ def verify(claimed: Sequence[Any], turns: Mapping[int, str]) -> tuple[Quote, ...
 
 
 def _check(item: Mapping[str, Any], turns: Iterable[int], plain: Callable[[int], str]) -> Quote:
-    quote = str(item.get("quote") or "")[:1000]
+    said_to_be = item.get("quote")
+    quote = said_to_be[:1000] if isinstance(said_to_be, str) else ""
     claimed = item.get("turn")
-    turn = claimed if isinstance(claimed, int) and not isinstance(claimed, bool) else None
+    known = isinstance(claimed, int) and not isinstance(claimed, bool) and 0 <= claimed <= _MAX_TURN
+    turn = claimed if known else None
     parts = [part for part in (_plain(part) for part in re.split(r"\.{3}|…", quote)) if part]
     if not parts:
         return Quote(turn, quote, verified=False)

@@ -1,28 +1,34 @@
 """What form the value of a metric has, and reading a model's value into that form.
 
-Strict by type, with the few tolerant forms that models really produce: a number in a sentence, Yes and No, a label with
-quotes or in another case. Nothing is clamped and nothing is a default.
+Strict by type: a value is the whole answer. `Yes.`, `Score: 7`, a label in quotes or in another case are read; a number
+or a label somewhere in a sentence is not. Nothing is clamped and nothing is a default.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.catalog.models import PLAUSIBLE, Label, MetricDefinition
+from pipeline.judge.numbers import number_of
+from pipeline.judge.words import NO, YES, words_of
 
 Value = float | str | bool | tuple[str, ...]
-_NUMBER = re.compile(r"(?<![\w.,])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:[eE][-+]?\d+)?(?![\d,]*\d|\.\d)")
-_OUT_OF = re.compile(r"\s*(?:/|out of|of)\s*([\d.]+)\b", re.IGNORECASE)
-_YES = frozenset({"true", "yes", "y"})
-_NO = frozenset({"false", "no", "n"})
 _MAX_TEXT = 2000
-_CLAUSE = re.compile("[,.;:!\n\u2014-]")
-_BUT = re.compile(r"^(?:but|and|or) ")
-_MARKS = " \t\n\"'`*.:;,!()[]\u201c\u201d\u2018\u2019\u00ab\u00bb"
-_NOT = re.compile(r"\b(?:not|no|never|neither|nor)\b|n['\u2019]t\b", re.IGNORECASE)
+_CLAUSE = re.compile("[,.;:!\n\u2014]|-(?=\\s)")
+_TAKEN_BACK = re.compile(
+    r"\b(?:but|wait|actually|correction|sorry|scratch|rather|instead|however|although|unless|partial\w*|partly|hardly|"
+    r"barely|somewhat|sort of|kind of|in part|not really|maybe|perhaps|possibly|only|almost|nearly|mostly|some extent|"
+    r"entirely|fully|completely|unclear|unsure)\b"
+)
+_MARKS = " \t\n\"'`*.:;,!()[]\u201c\u201d\u2018\u2019\u00ab\u00bb\u3002\uff01"
+_LABEL_LEAD = re.compile(
+    r"(?:(?:the|my|best|final|most likely|correct) )*"
+    r"(?:label|category|class|classification|topic|intent|answer|value|result)(?: is|:| :|=| =)? +"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Expectation:
         true_label: another word for true.
         false_label: another word for false.
         max_labels: how many labels at most.
+        language: whose words for yes and no count; None is any.
     """
 
     kind: Literal["boolean", "number", "label", "labels", "text"]
@@ -55,13 +62,15 @@ class Expectation:
     true_label: str | None = None
     false_label: str | None = None
     max_labels: int | None = None
+    language: str | None = None
 
     @classmethod
     def of(cls, definition: MetricDefinition) -> Expectation:
         """What a value of this definition must be."""
         low, high = (None if abs(bound) == PLAUSIBLE else bound for bound in definition.bounds)
         if definition.metric_type == "boolean":
-            return cls("boolean", true_label=definition.true_label, false_label=definition.false_label)
+            true, false = definition.true_label, definition.false_label
+            return cls("boolean", true_label=true, false_label=false, language=definition.language)
         if definition.metric_type == "numerical":
             return cls("number", minimum=low, maximum=high)
         given = definition.ai_labels if definition.extraction_mode == "ai_classify" else None
@@ -88,19 +97,21 @@ class Expectation:
 
     def read_text(self, text: str) -> Reading:
         """A value out of a plain answer such as `7`, `Yes.` or `The label is billing`."""
-        if self.kind == "labels":
-            named = [] if _NOT.search(text) else self._mentioned(text)
-            return self._within(named) if named else self._read_labels(re.split(r"[,;\n]", text))
         reading = self.read(text)
         if reading.status == "wrong_type":
             return Reading("parse_error", error=reading.error)
         return reading
 
+    def has(self, text: str) -> bool:
+        """Whether a text is one of the labels, or the word for true or false."""
+        words = (*(label.label for label in self.labels), self.true_label, self.false_label)
+        return plain(text) in {plain(word) for word in words if word}
+
     def _read_number(self, found: Any) -> Reading:
         if isinstance(found, bool):
             return _wrong("a number", found)
         if isinstance(found, str):
-            number = _number_in(found, self.maximum)
+            number = number_of(found, self.maximum)
             if number is None:
                 return _wrong("one number", found)
         elif isinstance(found, int | float):
@@ -124,27 +135,31 @@ class Expectation:
             return Reading("ok", found)
         if not isinstance(found, str):
             return _wrong("true or false", found)
-        yes = _YES | ({_plain(self.true_label)} if self.true_label else set())
-        no = _NO | ({_plain(self.false_label)} if self.false_label else set())
-        clauses = [_BUT.sub("", _plain(clause)) for clause in _CLAUSE.split(found.strip().lstrip(_MARKS))]
-        if not (yes & set(clauses) and no & set(clauses)):  # `No, but yes` is neither
-            for words in (_plain(found), clauses[0]):
-                if (words in yes) != (words in no):
-                    return Reading("ok", words in yes)
+        yes = words_of(YES, self.language) | ({plain(self.true_label)} if self.true_label else set())
+        no = words_of(NO, self.language) | ({plain(self.false_label)} if self.false_label else set())
+        whole = plain(found)
+        first, *rest = (plain(clause) for clause in _CLAUSE.split(found.strip().lstrip(_MARKS)))
+        explained = bool(rest) and not (yes | no) & set(rest) and not _TAKEN_BACK.search(" ".join(rest))
+        for words in (whole, first) if explained else (whole,):  # `Yes, it was`, but not `Yes, but …`
+            if (words in yes) != (words in no):
+                return Reading("ok", words in yes)
         return _wrong("true or false", found)
 
     def _read_label(self, found: str) -> Reading:
-        wanted = _plain(found)
-        for label in self.labels:
-            if _plain(label.label) == wanted:
-                return Reading("ok", label.label)
-        named = self._mentioned(found)
-        if len(named) == 1 and not _NOT.search(found):
-            return Reading("ok", named[0])
-        return Reading("unknown_category", error=f"Found {_short(found)}; the labels are {self._names()}.")
+        if exact := [label.label for label in self.labels if label.label == found.strip()]:
+            return Reading("ok", exact[0])
+        wanted = plain(found)
+        for words in (wanted, _LABEL_LEAD.sub("", wanted, count=1)):
+            named = [label.label for label in self.labels if words in _written(label)]
+            if len(named) == 1:
+                return Reading("ok", named[0])
+        return Reading("unknown_category", error=f"Found {short(found)}; the labels are {self._names()}.")
 
     def _read_labels(self, found: Any) -> Reading:
         if isinstance(found, str):
+            whole = self._read_label(found)
+            if self.labels and whole.status == "ok":
+                return self._within([str(whole.value)])
             found = [part for part in re.split(r"[,;\n]", found) if part.strip()]
         if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
             return _wrong("a list of labels", found)
@@ -162,16 +177,6 @@ class Expectation:
             return Reading("out_of_range", error=f"Found {len(unique)} labels; at most {self.max_labels} are allowed.")
         return Reading("ok", unique)
 
-    def _mentioned(self, text: str) -> list[str]:
-        """The labels that occur as whole words in a sentence; a label inside a longer one does not count."""
-        rest, named = f" {_plain(text)} ", []
-        for label in sorted(self.labels, key=lambda label: len(label.label), reverse=True):
-            word = re.compile(rf"(?<!\w){re.escape(_plain(label.label))}(?!\w)")
-            if word.search(rest):
-                named.append(label.label)
-                rest = word.sub(" ", rest)
-        return [label.label for label in self.labels if label.label in named]
-
     def _names(self) -> str:
         return ", ".join(label.label for label in self.labels)
 
@@ -179,22 +184,6 @@ class Expectation:
 def labels_of(given: tuple[str | Label, ...]) -> tuple[Label, ...]:
     """Labels written either as text or with a description."""
     return tuple(Label(label=item) if isinstance(item, str) else item for item in given)
-
-
-def _number_in(text: str, maximum: float | None) -> float | None:
-    """The one number in a text. `7/10` and `7 out of 10` are 7 when 10 is the greatest number allowed."""
-    plain = text.strip().strip("*`\"'").replace("\u2212", "-")
-    if plain.casefold() in ("nan", "inf", "-inf", "infinity", "-infinity"):
-        return float(plain)
-    matches = list(_NUMBER.finditer(plain))
-    if not matches:
-        return None
-    first = matches[0]
-    scale = _OUT_OF.match(plain, first.end())
-    if scale and maximum is not None and scale[1].rstrip(".") and float(scale[1].rstrip(".")) == maximum:
-        matches = [first, *(match for match in matches[1:] if match.start() >= scale.end())]
-    numbers = {float(match[0].replace(",", "")) for match in matches}
-    return numbers.pop() if len(numbers) == 1 else None
 
 
 def _read_text(found: str) -> Reading:
@@ -206,15 +195,25 @@ def _read_text(found: str) -> Reading:
     return Reading("ok", text)
 
 
-def _plain(text: str) -> str:
-    """Lower case, without quotes, marks at the ends, and with one kind of word separator."""
-    return re.sub(r"[\s_-]+", " ", text.casefold()).strip(_MARKS)
+def _written(label: Label) -> set[str]:
+    """How a label may be written: alone, or with its description as the question shows it."""
+    alone = plain(label.label)
+    if not label.description:
+        return {alone}
+    told = plain(label.description)
+    return {alone, plain(f"{label.label} ({label.description})"), f"{alone}: {told}", f'{alone}" ({told}'}
+
+
+def plain(text: str) -> str:
+    """Lower case, composed, without quotes, marks at the ends, and with one kind of word separator."""
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", text).casefold()).strip(_MARKS)
 
 
 def _wrong(wanted: str, found: Any) -> Reading:
-    return Reading("wrong_type", error=f"Wanted {wanted}, found {_short(found)}.")
+    return Reading("wrong_type", error=f"Wanted {wanted}, found {short(found)}.")
 
 
-def _short(found: Any) -> str:
-    text = repr(found)
+def short(found: Any) -> str:
+    """What was found, in one line of at most 80 characters."""
+    text = repr(found[:100] if isinstance(found, str) else found)
     return text if len(text) <= 80 else f"{text[:77]}…"

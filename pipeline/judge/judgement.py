@@ -11,9 +11,9 @@ from typing import Any
 from pipeline.catalog.models import MetricDefinition
 from pipeline.judge.asker import Failure
 from pipeline.judge.evidence import Quote, verify
-from pipeline.judge.expectation import Expectation, Reading, Value
+from pipeline.judge.expectation import Expectation, Value
 from pipeline.judge.ledger import Stored
-from pipeline.judge.parse import Answer, parse_answer, read_field, read_single, read_turns
+from pipeline.judge.parse import Answer, UnreadableError, read_answer, readings
 from pipeline.judge.plan import Ask
 from pipeline.judge.question import Question
 from pipeline.store.states import BY_WEIGHT, UNFINISHED
@@ -76,11 +76,12 @@ def _read(ask: Ask, question: Question, result: Result, sample_index: int) -> li
         return [replace(row, error=result.error, counts_against=not result.endpoint) for row in places]
     notes = _notes(ask, result)
     made = [replace(row, model=result.returned_model or result.model, notes=notes) for row in places]
-    answer = parse_answer(result.raw, question.form) if result.outcome == "answered" else None
-    if answer is None:
-        status, error = _UNUSABLE[result.outcome]
-        return [replace(row, status=status, error=error) for row in made]
-    readings = _readings(definition, question, answer)
+    if result.outcome == "refused":
+        return [replace(row, status="abstained", error="The model refused to answer.") for row in made]
+    try:
+        answer = read_answer(result.outcome, result.raw, question.form)
+    except UnreadableError as unreadable:
+        return [replace(row, status="parse_error", error=f"Of the answer: {unreadable}.") for row in made]
     return [
         replace(
             row,
@@ -92,26 +93,8 @@ def _read(ask: Ask, question: Question, result: Result, sample_index: int) -> li
             quotes=_quotes(ask, answer, row.segment),
             notes=notes | _band(definition, reading.value),
         )
-        for row, reading in zip(made, readings, strict=True)
+        for row, reading in zip(made, readings(definition, question, answer), strict=True)
     ]
-
-
-_UNUSABLE = {
-    "answered": ("parse_error", "The answer is malformed."),
-    "malformed": ("parse_error", "The answer is malformed."),
-    "truncated": ("parse_error", "The answer was cut off at the output limit; raise max_output_tokens."),
-    "empty": ("parse_error", "The answer is empty."),
-    "refused": ("abstained", "The model refused to answer."),
-}
-
-
-def _readings(definition: MetricDefinition, question: Question, answer: Answer) -> list[Reading]:
-    if question.form == "fields":
-        return [read_field(answer, definition)]
-    expected = Expectation.of(definition)
-    if question.form == "turns":
-        return list(read_turns(answer, question, expected).values())
-    return [read_single(answer, expected)]
 
 
 def _quotes(ask: Ask, answer: Answer, segment: int | None) -> tuple[Quote, ...]:

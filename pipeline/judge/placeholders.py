@@ -8,18 +8,19 @@
 | `{{name}}` | a column of the conversation (`channel`, `started_at`, …) or a dotted name in its summary |
 | `{{transcript}}` | the same as `{data}` |
 
+What stands in the conversation is written on one line, whatever it says: it cannot write a line of the question.
 `{$.path|text}` and `{{name|text}}` give a text for what is missing. Without one a missing value leaves the question
 unasked: the value is `missing` and nothing is paid. Any other brace stands for itself, so a prompt may show JSON.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
-import orjson
-
 from pipeline.catalog.models import MetricDefinition
+from pipeline.judge.clean import clean_text
 from pipeline.judge.conversation import Conversation
 from pipeline.judge.expectation import labels_of
 from pipeline.judge.paths import find
@@ -68,8 +69,9 @@ def describe_labels(definition: MetricDefinition) -> str:
 
 
 def _shown(found: Any) -> str:
-    text = found if isinstance(found, str) else orjson.dumps(found, default=str).decode()
-    return text.replace("</", "< /")  # nothing recorded can end the block that it stands in
+    text = found if isinstance(found, str) else json.dumps(found, default=str, ensure_ascii=False)
+    # Nothing recorded can end the block that it stands in, or begin a line of the question.
+    return " ".join(clean_text(text).split()).replace("</", "< /")
 
 
 def _named(name: str, conversation: Conversation) -> Any:

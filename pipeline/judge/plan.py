@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pipeline.catalog.catalog import Metric
 from pipeline.judge.conversation import Conversation
+from pipeline.judge.parse import objection
 from pipeline.judge.placeholders import MissingPlaceholderError
-from pipeline.judge.prompt import Prefix, Request, transcript_tokens
+from pipeline.judge.prompt import Objection, Prefix, Request, transcript_tokens
 from pipeline.judge.question import Question, questions
 from pipeline.judge.redact import Redactor, redactor
 from pipeline.judge.transcript import transcribe
@@ -76,6 +78,7 @@ def plan(models: Models, metrics: Iterable[Metric], conversation: Conversation) 
     """Everything that the metrics ask about one conversation, in the order of the metrics."""
     redact = redactor(models.redaction, conversation)
     prefixes: dict[ModelEndpoint, Prefix] = {}
+    objections: dict[tuple[Prefix, str], list[Objection]] = {}
     asks = []
     for metric in metrics:
         endpoint = endpoint_of(models, metric)
@@ -85,11 +88,18 @@ def plan(models: Models, metrics: Iterable[Metric], conversation: Conversation) 
         if endpoint not in prefixes:
             transcript = transcribe(conversation, redact, transcript_tokens(endpoint))
             prefixes[endpoint] = Prefix(endpoint, transcript)
-        asks.append(_plan_one(metric, conversation, prefixes[endpoint], redact))
+        asks.append(_plan_one(metric, conversation, prefixes[endpoint], redact, objections))
     return asks
 
 
-def _plan_one(metric: Metric, conversation: Conversation, prefix: Prefix, redact: Redactor) -> Ask:
+def _plan_one(
+    metric: Metric,
+    conversation: Conversation,
+    prefix: Prefix,
+    redact: Redactor,
+    objections: dict[tuple[Prefix, str], list[Objection]],
+) -> Ask:
+    """`objections` holds, by question, those of all metrics that ask it; those of this one are added."""
     definition = metric.definition
     ask = Ask(metric, conversation.conversation_id, prefix)
     if not prefix.transcript.turns:
@@ -105,8 +115,12 @@ def _plan_one(metric: Metric, conversation: Conversation, prefix: Prefix, redact
         role = definition.participant_role or "participant"
         return replace(ask, status="not_applicable", error=f"No {role} said anything.")
     samples = range(1, definition.repeat + 1) if definition.repeat > 1 else range(1)
+    checks = [objections.setdefault((prefix, question.text), []) for question in asked]
+    for question, raised in zip(asked, checks, strict=True):
+        raised.append(partial(objection, definition, question))
     requests = tuple(
-        tuple(Request(prefix, question.text, question.form, index) for index in samples) for question in asked
+        tuple(Request(prefix, question.text, question.form, index, raised) for index in samples)
+        for question, raised in zip(asked, checks, strict=True)
     )
     if not all(request.fits for group in requests for request in group):
         error = (
@@ -116,12 +130,17 @@ def _plan_one(metric: Metric, conversation: Conversation, prefix: Prefix, redact
     return replace(ask, questions=tuple(asked), requests=requests)
 
 
-def estimate(asks: Sequence[Ask], answered: frozenset[str]) -> dict[str, Estimate]:
+def estimate(
+    asks: Sequence[Ask],
+    answered: frozenset[str],
+    ratio: Callable[[ModelEndpoint], float] = lambda _: 1.0,
+) -> dict[str, Estimate]:
     """What the asks would cost, by metric key. A request that several metrics share is counted for the first.
 
     Args:
         asks: of whole conversations, in the order in which they would be asked.
         answered: hashes of requests whose answers are stored.
+        ratio: input tokens that an endpoint bills for one that is estimated.
     """
     seen: set[str] = set()
     warmed: set[int] = set()
@@ -135,16 +154,18 @@ def estimate(asks: Sequence[Ask], answered: frozenset[str]) -> dict[str, Estimat
                 seen.add(request.hash)
                 cached = request.prefix.tokens if id(request.prefix) in warmed else 0
                 warmed.add(id(request.prefix))
-                total += _price(request, cached if cached >= CACHED_FROM_TOKENS else 0)
+                known = ratio(request.endpoint)
+                total += _price(request, known, cached if cached >= CACHED_FROM_TOKENS else 0)
         found[ask.metric.key] = found.get(ask.metric.key, Estimate()) + total
     return found
 
 
-def _price(request: Request, cached: int) -> Estimate:
+def _price(request: Request, ratio: float, cached: int) -> Estimate:
     endpoint = request.endpoint
     out = min(EXPECTED_OUTPUT_TOKENS, endpoint.max_output_tokens)
-    usd = (request.tokens_in - cached) * endpoint.usd_in + cached * endpoint.cached_price + out * endpoint.usd_out
-    return Estimate(0, 0, 1, request.tokens_in, cached, out, usd / 1_000_000)
+    tokens, repeated = round(request.tokens_in * ratio), round(cached * ratio)
+    usd = (tokens - repeated) * endpoint.usd_in + repeated * endpoint.cached_price + out * endpoint.usd_out
+    return Estimate(0, 0, 1, tokens, repeated, out, usd / 1_000_000)
 
 
 def total(estimates: Mapping[str, Estimate]) -> Estimate:

@@ -7,12 +7,14 @@ caches prefixes reads a transcript once. That is why the answer has one schema f
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import orjson
 
+from pipeline.judge.clean import clean_text
 from pipeline.judge.question import Form
 from pipeline.judge.tokens import estimate_messages, estimate_tokens
 from pipeline.judge.transcript import Transcript
@@ -39,6 +41,13 @@ conversation does not show the answer. Never guess.
 "value": the answer in the form that the question asks for, or null if there is none. If the question asks for the
 output in a form of its own, such as a single number or word, that output is the value.
 "confidence": a number from 0 to 1: how likely a careful reader gives the same value."""
+
+AGAIN = """
+
+An earlier answer to this question could not be used: {objection}
+Answer the question again, with one JSON object in the form that the rules give and nothing else."""
+
+Objection = Callable[[str, str], str | None]
 
 _SCALAR: list[dict[str, Any]] = [{"type": "number"}, {"type": "string"}, {"type": "boolean"}, {"type": "null"}]
 _STRINGS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
@@ -81,6 +90,9 @@ RESPONSE_FORMATS: dict[str, dict[str, Any] | None] = {
 }
 
 
+SCHEMA_TOKENS = estimate_tokens(orjson.dumps(ANSWER_SCHEMA).decode())
+
+
 @dataclass(frozen=True, eq=False)
 class Prefix:
     """What all questions about one conversation at one endpoint share."""
@@ -102,8 +114,8 @@ class Prefix:
 
     @cached_property
     def tokens(self) -> int:
-        """Estimated input tokens of the shared part."""
-        return estimate_messages([SYSTEM, self.text])
+        """Estimated input tokens of the shared part; servers that know schemas bill the schema with it."""
+        return estimate_messages([SYSTEM, self.text]) + SCHEMA_TOKENS
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +127,14 @@ class Request:
         question: the rest of the user message.
         form: of the answer; it follows from the question.
         sample_index: 0, or 1 … k for the answers of a metric with `repeat: k`.
+        objections: for each metric that reads the answer, what it finds wrong with an outcome and a text.
     """
 
     prefix: Prefix
     question: str
     form: Form = "single"
     sample_index: int = 0
+    objections: Sequence[Objection] = ()
 
     @property
     def endpoint(self) -> ModelEndpoint:
@@ -144,10 +158,20 @@ class Request:
     @property
     def messages(self) -> list[dict[str, str]]:
         """As the server gets them."""
+        return self.messages_after(None)
+
+    def messages_after(self, objection: str | None) -> list[dict[str, str]]:
+        """As the server gets them the second time: what was wrong with the first answer comes after all else."""
+        again = AGAIN.format(objection=objection) if objection else ""
         return [
             {"role": "system", "content": SYSTEM},
-            {"role": "user", "content": self.prefix.text + self.question},
+            {"role": "user", "content": self.prefix.text + self.question + again},
         ]
+
+    def objection(self, outcome: str, raw: str) -> str | None:
+        """What is wrong with an answer, in one line; None when every metric that asked can use it."""
+        found = (check(outcome, raw) for check in self.objections)
+        return next((clean_text(" ".join(line.split())) for line in found if line), None)
 
     @cached_property
     def tokens_in(self) -> int:

@@ -148,4 +148,5 @@ def _participants(definition: MetricDefinition, conversation: Conversation) -> l
 
 
 def _shown(role: str, name: str, redact: Redactor) -> str:
-    return f"the {role}" if name == role else f"the {role} ({redact(name)})"
+    who, called = " ".join(role.split()), " ".join(redact(name).split())
+    return f"the {who}" if name == role else f"the {who} ({called})"

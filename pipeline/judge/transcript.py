@@ -39,7 +39,8 @@ class Transcript:
 def transcribe(conversation: Conversation, redact: Redactor, budget_tokens: int) -> Transcript:
     """Write the conversation down in at most about `budget_tokens`."""
     said = {turn.index: " ".join(turn.text.split()) for turn in conversation.turns}
-    texts = {index: redact(text) for index, text in said.items() if text}
+    speakers = {turn.index: turn.participant or turn.role for turn in conversation.turns}
+    texts = redact.turns([(index, speakers[index], text) for index, text in said.items() if text])
     roles = {turn.index: turn.role for turn in conversation.turns if turn.index in texts}
     words = {role: _word(role) for role in set(roles.values())}
     lines = {index: f"[{index}] {words[roles[index]]}: {text}" for index, text in texts.items()}

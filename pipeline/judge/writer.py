@@ -93,6 +93,8 @@ class Writer:
                     await asyncio.wait_for(self._due.wait(), WRITE_SECONDS)
                 self._due.clear()
                 await self._write()
+                async with self._database:
+                    await asyncio.to_thread(self._ledger.renew)
             await self._write()
         except Exception as error:  # handed to whoever adds or flushes next
             self._failed = error

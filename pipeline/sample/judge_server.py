@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from pipeline.judge.prompt import AGAIN
 from pipeline.sample.judge_batches import Batches
 from pipeline.sample.judge_faults import Fault, FaultName, FaultPlan
 from pipeline.sample.judge_mind import MODEL, NOTICE, Mind, Simulated
@@ -31,6 +32,8 @@ BLOCK_CHARACTERS = 512
 CACHE_BLOCKS = 8
 """Blocks from which a repeated prefix is billed as cached: 1,024 tokens."""
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
+
+_AGAIN = orjson.dumps(AGAIN.partition("{")[0]).decode().strip('"')
 
 Headers = Mapping[str, str]
 
@@ -77,6 +80,9 @@ class SampleJudge:
         latency: seconds for one answer, or a function that draws them.
         capacity: completions at once; more get a 429.
         port: 0 takes a free one.
+
+    Attributes:
+        scripted: given a request's body, what is sent in place of a simulated answer; None for those that get one.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class SampleJudge:
         self.count = Count()
         self.batches = Batches(self._batched)
         self.requests: list[dict[str, Any]] = []
+        self.scripted: Callable[[dict[str, Any]], Reply | None] = lambda _: None
         self.keep_requests = False
         self._latency = latency if callable(latency) else lambda: latency
         self._capacity = capacity
@@ -108,7 +115,9 @@ class SampleJudge:
     def models(self) -> Models:
         """Settings that let every tier ask this server. Nothing is redacted: no text leaves the machine."""
         endpoint = ModelEndpoint(model=MODEL, base_url=self.base_url, notice=NOTICE)
-        redaction = Redaction(emails=False, phone_numbers=False, card_numbers=False)
+        redaction = Redaction(
+            emails=False, phone_numbers=False, card_numbers=False, accounts=False, network_addresses=False
+        )
         return Models(default=endpoint, redaction=redaction)
 
     @property
@@ -187,6 +196,9 @@ class SampleJudge:
         try:
             if self._capacity is not None and self._now > self._capacity:
                 return _error(429, "rate_limit_exceeded", "too many requests at once")
+            if (reply := self.scripted(body)) is not None:
+                self.count.answered += reply.status == 200
+                return reply
             fault = self.faults.strikes(body, _prompt(body), served)
             if (early := await self._early(fault)) is not None:
                 return early
@@ -331,7 +343,9 @@ def _with_value(content: str, value: Any) -> str:
 
 
 def _prompt(body: dict[str, Any]) -> str:
-    return hashlib.sha256(orjson.dumps(body["messages"])).hexdigest()
+    """Digest of a prompt; a question that is asked again with what was wrong is the same one."""
+    messages = orjson.dumps(body["messages"]).decode()
+    return hashlib.sha256(messages.partition(_AGAIN)[0].encode()).hexdigest()
 
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:

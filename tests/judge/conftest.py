@@ -79,9 +79,9 @@ class Bench:
         self._files = count()
 
     def ask(self, judge: SampleJudge, **fields: Any) -> None:
-        """Let every tier ask this server. Waits are short, so that giving up is quick."""
+        """Let every tier ask this server. Waits are long, as the machine may be busy."""
         models = {name: fields.pop(name) for name in ("budget", "redaction", "write_batch", "fast") if name in fields}
-        endpoint = {"model": "judge-1", "base_url": judge.base_url, "timeout_seconds": 5, "retry_seconds": 20}
+        endpoint = {"model": "judge-1", "base_url": judge.base_url, "timeout_seconds": 120, "retry_seconds": 120}
         self.configure({"default": endpoint | fields, **models})
 
     def configure(self, models: dict[str, Any]) -> None:

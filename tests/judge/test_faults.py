@@ -89,7 +89,7 @@ def test_a_bad_answer_is_a_state_and_is_not_paid_for_every_hour(bench: Any, serv
     bench.run()
     expected: Counter[str] = Counter()
     for name, state in states.items():
-        paid = 2 if state == "parse_error" else 1
+        paid = 1 if state == "abstained" else 2
         assert judge.faults.struck[name] > 0
         expected[state] += judge.faults.struck[name] // paid
     assert bench.states("empathy") == expected

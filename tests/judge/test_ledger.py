@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.catalog.catalog import Metric
 from pipeline.catalog.models import MetricDefinition
-from pipeline.judge.client import Received
+from pipeline.judge.completion import Received
 from pipeline.judge.conversation import Conversation, Turn
 from pipeline.judge.ledger import Arrived, StoreLedger
 from pipeline.judge.plan import plan

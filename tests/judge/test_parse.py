@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.catalog.models import Label, MetricDefinition
 from pipeline.judge.expectation import Expectation
 from pipeline.judge.judgement import Judgement, join_repeats
-from pipeline.judge.parse import parse_answer, read_single
+from pipeline.judge.parse import UnreadableError, parse_answer, read_single
 
 SCORE = Expectation("number", minimum=1, maximum=10)
 TOPICS = ("billing", "billing dispute", "other")
@@ -23,8 +23,9 @@ FLAG = Expectation("boolean", true_label="Disclosed", false_label="Not disclosed
 
 
 def read(raw: str, expected: Expectation) -> tuple[str, Any]:
-    answer = parse_answer(raw, "single")
-    if answer is None:
+    try:
+        answer = parse_answer(raw, "single")
+    except UnreadableError:
         return "malformed", None
     reading = read_single(answer, expected)
     return reading.status, reading.value

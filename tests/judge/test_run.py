@@ -224,6 +224,26 @@ def test_a_budget_in_money_is_used_up_and_not_overdrawn(bench: Any, judge: Any) 
     assert bench.states("empathy") == {"ok": count, "over_budget": 40 - count}
 
 
+def test_a_server_that_bills_more_than_was_expected_ends_the_asking(bench: Any, serve: Serve) -> None:
+    """The overrun is at most what the calls in flight cost beyond what was held back for them."""
+    import json
+
+    from pipeline.sample.judge_server import Reply
+
+    judge = serve()
+    body = {"choices": [{"message": {"content": "7"}}], "usage": {"prompt_tokens": 10_000, "completion_tokens": 10}}
+    judge.scripted = lambda _: Reply(200, json.dumps(body).encode())
+    bench.ask(judge, usd_in=10.0, usd_out=10.0, max_output_tokens=100, max_concurrency=3, budget={"usd_per_day": 1.0})
+    bench.define(bench.score())
+    bench.talk(60)
+    bench.run()
+    ((spent, count),) = bench.query("SELECT sum(cost_usd), count(*) FROM judge_answers")
+    assert 0.9 <= spent <= 1.0 + 3 * 0.1001
+    assert bench.states("empathy") == {"ok": count, "over_budget": 60 - count}
+    assert bench.query("SELECT count(*) FROM judge_questions") == [(0,)]
+    assert bench.query("SELECT min(tokens_estimated) > 0 FROM judge_answers") == [(True,)]
+
+
 def test_an_interrupt_keeps_every_finished_answer(bench: Any, serve: Serve) -> None:
     judge = serve(latency=0.05)
     bench.ask(judge, max_concurrency=4)

@@ -311,6 +311,7 @@ COMMENT ON COLUMN judge_answers.model IS 'Model that was asked.';
 COMMENT ON COLUMN judge_answers.returned_model IS 'Model that says it answered.';
 COMMENT ON COLUMN judge_answers.base_url IS 'Server that was asked.';
 COMMENT ON COLUMN judge_answers.mode IS 'How the answer''s form was asked for: json_schema, json_object or text.';
+COMMENT ON COLUMN judge_answers.tokens_estimated IS 'Input tokens that were expected; null where nothing was, as for batches.';
 COMMENT ON COLUMN judge_answers.tokens_in IS 'Tokens sent, those that were cached included.';
 COMMENT ON COLUMN judge_answers.tokens_cached IS 'Tokens sent that the server had cached.';
 COMMENT ON COLUMN judge_answers.tokens_out IS 'Tokens received.';
@@ -320,6 +321,13 @@ COMMENT ON COLUMN judge_answers.seconds IS 'How long it took.';
 COMMENT ON COLUMN judge_answers.received_at IS 'When it arrived, UTC.';
 COMMENT ON COLUMN judge_answers.run_id IS 'The run that asked.';
 COMMENT ON COLUMN judge_answers.batch_id IS 'Batch that it came with; null when it was asked directly.';
+
+COMMENT ON TABLE judge_questions IS 'Questions that running processes are asking models: nobody else asks them meanwhile.';
+COMMENT ON COLUMN judge_questions.workspace_id IS 'UUID of the workspace that the row belongs to.';
+COMMENT ON COLUMN judge_questions.request_hash IS 'Hash of the question, as in judge_answers.';
+COMMENT ON COLUMN judge_questions.holder IS 'Who asks.';
+COMMENT ON COLUMN judge_questions.process IS 'The machine, number and start of its process, so that a dead one can be told.';
+COMMENT ON COLUMN judge_questions.expires_at IS 'When the reservation ends by itself, UTC; renewed while the process lives.';
 
 COMMENT ON TABLE judge_reservations IS 'Calls and money that running processes may still spend: one row for each process.';
 COMMENT ON COLUMN judge_reservations.workspace_id IS 'UUID of the workspace that the row belongs to.';
