@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, TypeAdapter
 
 
 class Serve(BaseModel):
@@ -16,7 +16,15 @@ class Serve(BaseModel):
     sql_seconds: float = Field(default=10, gt=0, description="Of one read-only query.")
     sql_rows: int = Field(default=10_000, ge=1, description="That one read-only query may answer.")
     sql_memory: str = Field(
-        default="256MB", pattern=r"^\d+(\.\d+)?\s?([KMG]i?B)$", description="Of all read-only queries together."
+        default="512MB",
+        pattern=r"^\d+(\.\d+)?\s?([KMG]i?B)$",
+        description="Of all read-only queries together; each has an equal part.",
+    )
+    sql_bytes: int = Field(default=8 * 2**20, ge=1024, description="That one read-only query may answer.")
+    sql_processes: int = Field(default=2, ge=1, le=64, description="Read-only queries at once.")
+    sql_for_each_key: int = Field(default=1, ge=1, le=64, description="Read-only queries of one key at once.")
+    sql_copies: ByteSize = Field(
+        default=ByteSize(20 * 10**9), description="Disk for copies of what keys may read; the least recently used go."
     )
     segment_bytes: int = Field(default=32 * 2**20, ge=1024, description="A segment of events is closed at this size.")
     segment_seconds: float = Field(default=10, gt=0, description="A segment of events is closed at this age.")
@@ -24,3 +32,8 @@ class Serve(BaseModel):
     webhook_hosts: tuple[str, ...] = Field(
         default=(), description="Hosts in private networks that webhooks may call; public ones need no entry."
     )
+
+    @property
+    def query_memory_bytes(self) -> int:
+        """What one read-only query may use."""
+        return TypeAdapter(ByteSize).validate_python(self.sql_memory) // self.sql_processes

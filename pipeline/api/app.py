@@ -33,7 +33,7 @@ from pipeline.api.routes import (
     settings as settings_routes,
 )
 from pipeline.api.service import Service
-from pipeline.errors import MetricStoreError
+from pipeline.errors import MetricStoreError, StoreUnavailableError
 from pipeline.settings import Settings
 from pipeline.store.control import control_transaction, publish_control
 from pipeline.workspace import audit
@@ -112,6 +112,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         background.cancel()
         with suppress(asyncio.CancelledError):
             await background
+        await service.sql.close()
         await run_in_threadpool(_store_uses, service)
         await run_in_threadpool(service.close)
 
@@ -128,7 +129,7 @@ async def _run_beside(service: Service) -> None:
     """Store when keys were used, and send webhooks that are due."""
     while True:
         await asyncio.sleep(_BACKGROUND_SECONDS)
-        for work in (_store_uses, _watch, _deliver):
+        for work in (_store_uses, _sweep, _watch, _deliver):
             await run_in_threadpool(work, service)
 
 
@@ -146,6 +147,12 @@ def _store_uses(service: Service) -> None:
                 audit.record(con, service.settings.workspace_id, actor, "events.accept", None, now, detail)
     except MetricStoreError as error:
         _LOG.warning("When keys were last used was not stored: %s", error)
+
+
+def _sweep(service: Service) -> None:
+    """What is gone from the newest publication must not stay in what queries read from."""
+    with suppress(StoreUnavailableError):  # nothing has been published yet
+        service.copies.sweep()
 
 
 def _watch(service: Service) -> None:

@@ -27,6 +27,7 @@ from pipeline.errors import (
     MetricStoreError,
     NotFoundError,
     StoreUnavailableError,
+    TooManyRequestsError,
     UnknownConversationError,
     UnknownMetricError,
     UserError,
@@ -40,6 +41,7 @@ _STATUS: Sequence[tuple[type[MetricStoreError], int]] = (
     (NotFoundError, 404),
     (ConflictError, 412),
     (StoreUnavailableError, 503),
+    (TooManyRequestsError, 429),
     (EvaluationFailedError, 502),
     (JudgeError, 503),
     (UserError, 422),
@@ -151,7 +153,7 @@ def _ours(request: Request, error: Exception) -> Response:
         return unexpected(request, error)
     if status == 422:
         return _unprocessable([((), str(error), "value_error")])
-    headers = {"Retry-After": _RETRY_AFTER} if status in (502, 503) else None
+    headers = {"Retry-After": _RETRY_AFTER} if status in (429, 502, 503) else None
     return JSONResponse({"detail": str(error)}, status, headers)
 
 
