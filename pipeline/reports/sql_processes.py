@@ -1,7 +1,7 @@
 """Runs queries in processes of their own: few at once, fewer of one key, each killed at its deadline.
 
-A process answers one query and ends, so nothing of a query outlives it. One that has loaded what it needs waits ready
-for each place.
+A query runs in a fork of a process that has loaded what it needs, so nothing of it outlives it. Whatever takes too
+long, dies or is no longer wanted ends with its process, and another is started.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class SqlProcesses:
         self._copies = copies
         self._places = asyncio.Semaphore(limits.processes)
         self._lines: defaultdict[str, _Line] = defaultdict(lambda: _Line(asyncio.Semaphore(limits.for_each_key)))
-        self._ready: list[asyncio.subprocess.Process] = []
+        # As many as there are places: a process that gets ready, or None where there has been none.
+        self._free: list[asyncio.Task[asyncio.subprocess.Process] | None] = [None] * limits.processes
         self._threads = ThreadPoolExecutor(_AT_ONCE, "sql-copies")
-        self._starting: set[asyncio.Task[None]] = set()
 
     async def run(self, key: str, sql: str, rights: Rights, most_rows: int) -> bytes:
         """The answer to a query, as JSON: `columns`, `rows` and `truncated`. Cancelling it kills the process.
@@ -90,15 +90,15 @@ class SqlProcesses:
             TooManyRequestsError: the key has too many queries waiting.
             StoreUnavailableError: nothing has been published.
         """
+        limits, clock = self._limits, asyncio.get_running_loop().time
+        asked = {
+            "sql": sql,
+            "most_rows": most_rows,
+            "most_bytes": limits.most_bytes,
+            "memory": limits.memory,
+            "seconds": limits.seconds,
+        }
         async with self._place(key), self._process() as process:
-            limits, clock = self._limits, asyncio.get_running_loop().time
-            asked = {
-                "sql": sql,
-                "most_rows": most_rows,
-                "most_bytes": limits.most_bytes,
-                "memory": limits.memory,
-                "seconds": limits.seconds,
-            }
             began = clock()
             tables = json.loads(await self._exchange(process, asked, limits.seconds))["tables"]
             left = limits.seconds - (clock() - began)
@@ -109,12 +109,14 @@ class SqlProcesses:
                 lease.release()
 
     async def close(self) -> None:
-        """End the processes that wait."""
-        for task in self._starting:
-            task.cancel()
-        await asyncio.gather(*self._starting, return_exceptions=True)
-        while self._ready:
-            await _end(self._ready.pop())
+        """End the processes."""
+        for task in self._free:
+            if task is not None:
+                task.cancel()
+                found = (await asyncio.gather(task, return_exceptions=True))[0]
+                if isinstance(found, asyncio.subprocess.Process):
+                    await _end(found)
+        self._free.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _take(self, rights: Rights, tables: Sequence[str]) -> Lease:
@@ -144,24 +146,26 @@ class SqlProcesses:
 
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """A process for one query; whoever has a place finds one."""
+        next_one: asyncio.Task[asyncio.subprocess.Process] | None = None
         process = None
-        while self._ready and (process is None or process.returncode is not None):
-            process = self._ready.pop()
-        if process is None or process.returncode is not None:
-            process = await self._start()
         try:
+            process = await (self._free.pop() or self._start())
             yield process
+            next_one = asyncio.create_task(_readied(process))
+        except _RefusedError as refused:
+            assert process is not None
+            next_one = asyncio.create_task(_readied(process))
+            raise ExpressionError(str(refused)) from None
         finally:
-            await asyncio.shield(_end(process))
-            if len(self._ready) + len(self._starting) < self._limits.processes:
-                task = asyncio.create_task(self._warm())
-                self._starting.add(task)
-                task.add_done_callback(self._starting.discard)
+            if next_one is None and process is not None:
+                _kill(process)
+                next_one = asyncio.create_task(self._replace(process))
+            self._free.append(next_one)  # the last in is taken first: a task before a place that needs a start
 
-    async def _warm(self) -> None:
-        """Have a process ready for the next query."""
-        with suppress(StoreUnavailableError):
-            self._ready.append(await self._start())
+    async def _replace(self, process: asyncio.subprocess.Process) -> asyncio.subprocess.Process:
+        await _end(process)
+        return await self._start()
 
     async def _start(self) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
@@ -178,17 +182,7 @@ class SqlProcesses:
             start_new_session=True,  # Ctrl-C goes to us, and from us to it
             limit=self._limits.most_bytes + _LINE,
         )
-        try:
-            await asyncio.wait_for(_line(process), _STARTING_SECONDS)
-        except (TimeoutError, _GoneError):
-            await _end(process)
-            raise StoreUnavailableError(
-                "The process of the query did not start; the server's machine is short of memory."
-            ) from None
-        except BaseException:
-            await asyncio.shield(_end(process))
-            raise
-        return process
+        return await _readied(process)
 
     async def _exchange(self, process: asyncio.subprocess.Process, message: Mapping[str, Any], seconds: float) -> bytes:
         assert process.stdin is not None
@@ -202,14 +196,37 @@ class SqlProcesses:
             raise ExpressionError(slow) from None
         except _GoneError:
             code = await process.wait()
-            raise ExpressionError(slow if code in (-signal.SIGXCPU, -signal.SIGKILL) else TOO_MUCH_MEMORY) from None
+            raise ExpressionError(slow if code in (signal.SIGXCPU, signal.SIGKILL) else TOO_MUCH_MEMORY) from None
         if answer.startswith(_REFUSED):
-            raise ExpressionError(json.loads(answer)["refused"])
+            raise _RefusedError(json.loads(answer)["refused"])
         return answer
 
 
 class _GoneError(Exception):
     """The process ended, or says more than it may."""
+
+
+class _RefusedError(Exception):
+    """The process answered that the query is refused or fails."""
+
+
+async def _readied(process: asyncio.subprocess.Process) -> asyncio.subprocess.Process:
+    """The process, once it says that it is ready.
+
+    Raises:
+        StoreUnavailableError: it does not; it has been ended.
+    """
+    try:
+        await asyncio.wait_for(_line(process), _STARTING_SECONDS)
+    except (TimeoutError, _GoneError):
+        await _end(process)
+        raise StoreUnavailableError(
+            "The process of the query did not start; the server's machine is short of memory."
+        ) from None
+    except BaseException:
+        await asyncio.shield(_end(process))
+        raise
+    return process
 
 
 async def _line(process: asyncio.subprocess.Process) -> bytes:
@@ -223,7 +240,12 @@ async def _line(process: asyncio.subprocess.Process) -> bytes:
     return line
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """End a process and the fork that runs its query."""
     with suppress(ProcessLookupError):
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    _kill(process)
     await process.wait()

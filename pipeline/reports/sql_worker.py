@@ -1,4 +1,4 @@
-"""The process of one query: reads what to run from standard input, writes one answer, ends.
+"""The process that runs queries: reads what to run from standard input, writes the answer.
 
 It holds no secret and no more than its query may read, and the kernel bounds its memory, processor time and files.
 Lines of JSON: `{}` goes out when it is ready, `{sql, most_rows, most_bytes, memory, seconds}` comes in, `{tables}` goes
@@ -33,32 +33,37 @@ TOO_MUCH_MEMORY = "The query needs more memory than one may use. Ask for less."
 
 
 def main() -> None:
-    """Answer one query."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    """Answer one query after the other, each in a fork that ends with it; end when standard input does."""
     with suppress(OSError):
         os.nice(10)  # the server answers everybody else first
     sqlglot.parse_one("SELECT 1", read="duckdb")
     import_module("pytz")  # DuckDB does for the first instant
-    _say(answers, {})
-    asked = json.loads(sys.stdin.readline() or "null")
-    if asked is None:
-        return
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    while True:
+        _say(answers, "{}")
+        if not (line := sys.stdin.readline()):
+            return
+        if (child := os.fork()) == 0:
+            _say(answers, _answer(answers, json.loads(line)))
+            os._exit(0)  # nothing to tidy up, and DuckDB would give its memory back piece by piece
+        if status := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+            os._exit(abs(status))  # what it had begun to say is no answer
+
+
+def _answer(answers: IO[str], asked: Mapping[str, Any]) -> str:
     try:
         _limit(asked["memory"], asked["seconds"])
         guarded = guard(asked["sql"], asked["most_rows"])
-        _say(answers, {"tables": guarded.tables})
-        answer = _run(guarded.sql, json.loads(sys.stdin.readline()), asked)
+        _say(answers, json.dumps({"tables": guarded.tables}))
+        return run(guarded.sql, json.loads(sys.stdin.readline()), asked)
     except ExpressionError as error:
-        answer = json.dumps({"refused": str(error)})
+        return json.dumps({"refused": str(error)})
     except MemoryError:
-        answer = json.dumps({"refused": TOO_MUCH_MEMORY})
-    answers.write(answer + "\n")
-    answers.flush()
-    os._exit(0)  # nothing to tidy up, and DuckDB would give its memory back piece by piece
+        return json.dumps({"refused": TOO_MUCH_MEMORY})
 
 
-def _say(answers: IO[str], answer: Mapping[str, Any]) -> None:
-    answers.write(json.dumps(answer) + "\n")
+def _say(answers: IO[str], line: str) -> None:
+    answers.write(line + "\n")
     answers.flush()
 
 
@@ -84,7 +89,7 @@ def _open(files: Mapping[str, str], memory: int) -> duckdb.DuckDBPyConnection:
         config={
             "threads": 1,
             "memory_limit": f"{memory // 1024}KiB",
-            "max_temp_directory_size": "0B",
+            "temp_directory": "",
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
@@ -103,7 +108,7 @@ def _open(files: Mapping[str, str], memory: int) -> duckdb.DuckDBPyConnection:
     return con
 
 
-def _run(sql: str, files: Mapping[str, str], asked: Mapping[str, Any]) -> str:
+def run(sql: str, files: Mapping[str, str], asked: Mapping[str, Any]) -> str:
     """The answer as JSON.
 
     Raises:
