@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
 from pipeline import __version__
+from pipeline.api.background import Background
 from pipeline.api.errors import add_error_handlers
 from pipeline.api.routes import (
     access,
@@ -105,13 +106,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     await run_in_threadpool(publish_control, service.store)
     await run_in_threadpool(_adopt, service)
-    background = asyncio.create_task(_run_beside(service))
+    works = {
+        "storing when keys were used": _store_uses,
+        "removing copies that queries no longer need": _sweep,
+        "checking alarms": _watch,
+        "sending webhooks": _deliver,
+    }
+    service.background = Background({name: partial(do, service) for name, do in works.items()}, _BACKGROUND_SECONDS)
+    service.background.start()
     try:
         yield
     finally:
-        background.cancel()
-        with suppress(asyncio.CancelledError):
-            await background
+        await service.background.stop()
         await service.sql.close()
         await run_in_threadpool(_store_uses, service)
         await run_in_threadpool(service.close)
@@ -123,14 +129,6 @@ def _adopt(service: Service) -> None:
         adopt_intake(service.settings)
     except OSError as error:
         _LOG.warning("Events that were accepted earlier wait for the next run: %s", error.strerror)
-
-
-async def _run_beside(service: Service) -> None:
-    """Store when keys were used, and send webhooks that are due."""
-    while True:
-        await asyncio.sleep(_BACKGROUND_SECONDS)
-        for work in (_store_uses, _sweep, _watch, _deliver):
-            await run_in_threadpool(work, service)
 
 
 def _store_uses(service: Service) -> None:

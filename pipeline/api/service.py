@@ -16,6 +16,7 @@ import duckdb
 from fastapi import Request, Response
 
 from pipeline.api.answers import AnswerCache
+from pipeline.api.background import Background
 from pipeline.api.control import ControlReader
 from pipeline.api.errors import InvalidError, KnownAnswerError, NotModifiedError
 from pipeline.api.limiter import RateLimiter
@@ -109,6 +110,7 @@ class Service:
         self.limiter = RateLimiter()
         self.answers = AnswerCache()
         self.intake = Intake(settings)
+        self.background: Background | None = None
         self._used: dict[str, datetime] = {}
         self._taken: dict[str, tuple[int, int]] = {}
         self._used_lock = threading.Lock()

@@ -42,7 +42,6 @@ _REFUSED_NODES = (
     exp.Placeholder,
     exp.Parameter,
     exp.SessionParameter,
-    exp.Pivot,
 )
 
 

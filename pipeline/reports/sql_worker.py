@@ -83,7 +83,7 @@ def _limit(memory: int, seconds: float) -> None:
             resource.setrlimit(kind, (most, most))
 
 
-def _open(files: Mapping[str, str], memory: int) -> duckdb.DuckDBPyConnection:
+def open_files(files: Mapping[str, str], memory: int) -> duckdb.DuckDBPyConnection:
     """A database in memory that shows the files as tables and can open nothing else."""
     con = duckdb.connect(
         config={
@@ -115,10 +115,10 @@ def run(sql: str, files: Mapping[str, str], asked: Mapping[str, Any]) -> str:
         ExpressionError: the query fails or needs too much memory.
     """
     try:
-        con = _open(files, asked["memory"])
+        con = open_files(files, asked["memory"])
         cursor = con.execute(sql)
         columns = [{"name": str(name), "type": str(kind)} for name, kind, *_ in cursor.description or ()]
-        rows, truncated = _rows(cursor, asked["most_rows"], asked["most_bytes"])
+        rows, truncated = rows_of(cursor, asked["most_rows"], asked["most_bytes"])
     except (duckdb.OutOfMemoryException, MemoryError):
         raise ExpressionError(TOO_MUCH_MEMORY) from None
     except (duckdb.Error, OverflowError, ValueError) as error:
@@ -129,7 +129,7 @@ def run(sql: str, files: Mapping[str, str], asked: Mapping[str, Any]) -> str:
     return f'{{"columns":{json.dumps(columns)},"rows":[{",".join(rows)}],"truncated":{json.dumps(truncated)}}}'
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, most_rows: int, most_bytes: int) -> tuple[list[str], bool]:
+def rows_of(cursor: duckdb.DuckDBPyConnection, most_rows: int, most_bytes: int) -> tuple[list[str], bool]:
     """Rows as JSON, and whether there were more than may be shown."""
     shown: list[str] = []
     size = 0
