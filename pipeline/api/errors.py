@@ -189,6 +189,7 @@ def _described(text: str, model: type[BaseModel] = ErrorResponse) -> dict[str, A
 READ_ERRORS: dict[int | str, dict[str, Any]] = {
     400: _described("The request is not valid HTTP or JSON."),
     401: _described("No key, or one that is wrong, revoked or expired."),
+    403: _described("The key's role or rights do not allow this."),
     404: _described("No such workspace, metric or conversation, or the key may not see it."),
     422: _described("Something in the request cannot be accepted; all of it is listed.", HTTPValidationError),
     429: _described("Too many requests; `Retry-After` says when to come back."),
@@ -196,7 +197,6 @@ READ_ERRORS: dict[int | str, dict[str, Any]] = {
 }
 WRITE_ERRORS: dict[int | str, dict[str, Any]] = {
     **READ_ERRORS,
-    403: _described("The key's role does not allow this."),
     413: _described("The body is too large."),
 }
 CHANGE_ERRORS: dict[int | str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,13 +15,14 @@ from typing import Any
 import duckdb
 from fastapi import Request, Response
 
+from pipeline.aggregate.queries import Row
 from pipeline.api.answers import AnswerCache
 from pipeline.api.background import Background
 from pipeline.api.control import ControlReader
 from pipeline.api.errors import InvalidError, KnownAnswerError, NotModifiedError
 from pipeline.api.limiter import RateLimiter
 from pipeline.errors import StoreUnavailableError
-from pipeline.reports.readable import Rights, rights_of
+from pipeline.reports.readable import Rights, rights_of, without_quotes
 from pipeline.reports.sql_copies import SqlCopies
 from pipeline.reports.sql_processes import SqlLimits, SqlProcesses
 from pipeline.settings import Settings
@@ -170,6 +171,10 @@ class Service:
         return rights_of(
             caller.workspace_id, caller.metrics, caller.transcripts, self.control.catalog(caller.workspace_id)
         )
+
+    def shown(self, caller: Caller, rows: Iterable[Row]) -> list[Row]:
+        """Value or period rows without labels that quote what the caller may not read."""
+        return without_quotes(rows, self.control.catalog(caller.workspace_id), transcripts=caller.transcripts)
 
     def note_use(self, key_id: str, now: datetime) -> None:
         """Remember that a key was used; `flush_uses` stores it."""

@@ -6,9 +6,11 @@ would tell any of them is left out or emptied, whichever door asks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipeline.aggregate.queries import Row
 from pipeline.catalog.catalog import Catalog
 from pipeline.catalog.models import MetricDefinition
 from pipeline.store.engine import literal
@@ -52,6 +54,9 @@ _METRIC_COLUMN = {
     ),
 }
 _LABELS = ("metric_values", "current_values", "metric_periods", "current_periods", "latest_periods")
+
+_WORDS = re.compile(r"\b(text|turns|transcript|summary|messages?|content)\b|\bdata\b(?!\.)|\*", re.IGNORECASE)
+"""Names under which words stand in events and summaries, and paths that take whatever there is."""
 
 _FIXED = """(metric_key, definition_version) IN (
     SELECT (key, version)
@@ -106,6 +111,41 @@ def has_fixed_labels(definition: MetricDefinition) -> bool:
         definition.categories is not None
         or (definition.extraction_mode == "ai_classify" and bool(definition.ai_labels))
     )
+
+
+def fixed_labels(catalog: Catalog) -> frozenset[tuple[str, str]]:
+    """Keys and versions of the definitions in force whose labels quote nobody."""
+    return frozenset((metric.key, metric.version) for metric in catalog.metrics if has_fixed_labels(metric.definition))
+
+
+def without_quotes(rows: Iterable[Row], catalog: Catalog, *, transcripts: bool) -> list[Row]:
+    """Value or period rows; for who may not read transcripts, labels that can quote are emptied, their rows left out."""
+    if transcripts:
+        return list(rows)
+    fixed = fixed_labels(catalog)
+    shown = []
+    for row in rows:
+        if (row["metric_key"], row["definition_version"]) in fixed:
+            shown.append(row)
+        elif row.get("category") is None:
+            emptied: Row = {name: None for name in ("value_text", "value_list", "distribution") if name in row}
+            shown.append({**row, **emptied})
+    return shown
+
+
+def needs_transcripts(definition: MetricDefinition) -> str | None:
+    """Why only who may read transcripts may define a metric; None: anybody may.
+
+    With a pattern, a prompt or a function one asks what was said; with free labels one reads it.
+    """
+    if definition.extraction_mode not in ("static", "formula", "threshold", "written", "sql_expr"):
+        return f"the mode {definition.extraction_mode} reads what was said"
+    if not has_fixed_labels(definition):
+        return "categorical without categories: its labels would be what was said"
+    read = f"{definition.extract_path or ''} {definition.source_filter or ''} {definition.gate or ''}"
+    if _WORDS.search(read) and definition.categories is None:
+        return "it reads the text of turns"
+    return None
 
 
 def readable(table: str, rights: Rights) -> str:

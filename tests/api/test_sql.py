@@ -443,3 +443,106 @@ def test_rights_are_those_of_the_key_over_http(walled: Server) -> None:
                 assert answer.status_code in (200, 422), answer.text
                 for word in (THEIRS, *CLASSES[name][1]):
                     assert word not in answer.text, (name, sql)
+
+
+def test_labels_that_quote_are_kept_from_keys_without_transcripts_everywhere(walled: Server) -> None:
+    """A metric takes what was said as its label: its numbers may be read, its labels not, at any door."""
+    quoting = {
+        "key": "quoted_words",
+        "name": "Words",
+        "metric_type": "categorical",
+        "source": "world_events",
+        "event_types": ["user.turn"],
+        "extract_path": "$.text",
+        "aggregation": "count",
+    }
+    with walled.client("owner") as owner:
+        assert owner.patch("/settings/metrics", json={"definitions": [quoting]}).status_code == 200
+        (version,) = [
+            each["version"] for each in owner.get("/metrics/catalog").json()["metrics"] if each["key"] == "quoted_words"
+        ]
+    with walled.store.transaction() as con:
+        defined = {
+            "workspace_id": OURS,
+            "key": "quoted_words",
+            "version": version,
+            "metric_type": "categorical",
+            "managed_by": "api",
+            "body": orjson.dumps(quoting).decode(),
+            "valid_from": NOW,
+        }
+        insert(con, "metric_definitions", [defined])
+        said = {"metric_type": "categorical", "aggregation": "count", "value_text": SPOKEN}
+        insert(con, "metric_periods", [period("quoted_words", version, NOW, 1.0, **said)])
+        insert(con, "metric_periods", [period("quoted_words", version, NOW, 1.0, **said, category=SPOKEN)])
+        insert(con, "metric_values", [value("quoted_words", version, "call-1", None, value_text=SPOKEN, status="ok")])
+    walled.store.publish()
+    key = create_key(walled.store, "deaf", "admin", actor="cli", now=datetime.now(UTC), transcripts=False)[1]
+    paths = (
+        "/metrics?scope=all",
+        "/metrics/quoted_words?scope=all",
+        "/metrics/quoted_words/trend?scope=all",
+        "/metrics/quoted_words/trend?group_by=category",
+        "/metrics/quoted_words/values?status=all&parts=true",
+        "/metrics/quoted_words/breakdown?by=category",
+        "/calls/call-1/metrics",
+        "/conversations/call-1",
+        "/conversations/canary-1",
+        "/exports/values",
+        "/exports/periods",
+        "/exports/conversations",
+        f'/conversations?filter={{"metric":"quoted_words","op":"eq","value":"{SPOKEN}"}}',
+    )
+    with walled.client(key) as deaf, walled.client("owner") as owner:
+        for path in paths:
+            answer = deaf.get(path)
+            assert answer.status_code in (200, 403), (path, answer.text)
+            assert SPOKEN not in answer.text.replace(f'"{SPOKEN}"', "" if "filter" in path else f'"{SPOKEN}"'), path
+        assert SPOKEN in owner.get("/exports/values").text
+        assert SPOKEN in owner.get("/exports/periods").text
+        assert deaf.post("/metrics/quoted_words/evaluate", json={"subject_id": "call-1"}).status_code == 403
+        for changes in (
+            {"key": "words_again"},
+            {"key": "asked", "extraction_mode": "ai_query", "ai_query_prompt": "What was said?", "extract_path": None},
+            {"key": "digits", "metric_type": "numerical", "aggregation": "max"},
+            {
+                "key": "found",
+                "metric_type": "boolean",
+                "extraction_mode": "pattern",
+                "pattern": {"regex": "secret"},
+                "source": "call_intelligence",
+                "event_types": ["call_intelligence.row"],
+                "extract_path": None,
+            },
+        ):
+            refused = deaf.patch("/settings/metrics", json={"definitions": [{**quoting, **changes}]})
+            assert refused.status_code == 422, (changes, refused.text)
+            assert "transcripts" in refused.text, refused.text
+        harmless = {**quoting, "key": "stars", "metric_type": "numerical", "extract_path": "$.stars"}
+        assert deaf.patch("/settings/metrics", json={"definitions": [harmless]}).status_code == 200
+
+
+def test_a_list_of_metrics_covers_the_columns_that_are_metrics(walled: Server) -> None:
+    key = create_key(walled.store, "few", "viewer", actor="cli", now=datetime.now(UTC), metrics=["from_file"])[1]
+    with walled.client(key) as few:  # from_file is $.duration_seconds
+        one = few.get("/conversations/call-1").json()
+        assert (one["duration_seconds"], one["quality_score"], one["turn_count"]) == (240.0, None, None)
+        assert (one["intelligence"], one["turns"][0]["text"]) == (None, "secret words")
+        (listed,) = few.get("/conversations?limit=1").json()["conversations"]
+        assert (listed["duration_seconds"], listed["final_state"]) == (240.0, None)
+        exported = few.get("/exports/conversations?format=ndjson").text.splitlines()
+        assert {orjson.loads(line)["quality_score"] for line in exported} == {None}
+        answer = few.post("/query", json={"sql": "SELECT duration_seconds FROM conversations LIMIT 1"})
+        assert answer.json()["rows"] == [[240.0]]
+        assert few.post("/query", json={"sql": "SELECT quality_score FROM conversations"}).status_code == 422
+
+
+def test_the_total_is_that_of_all_pages(walled: Server) -> None:
+    with walled.client("viewer") as client:
+        for path in ("/conversations", "/metrics/voice_quality_score/values?status=all"):
+            total = client.get(path).json()["total"]
+            assert total > 0
+            beyond = client.get(
+                path, params={"offset": 1000, "status": "all"} if "values" in path else {"offset": 1000}
+            )
+            assert beyond.json()["total"] == total, path

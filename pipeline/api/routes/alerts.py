@@ -137,13 +137,17 @@ class WebhooksResponse(BaseModel):
 @router.get("/settings/thresholds", operation_id="get-thresholds", responses=READ_ERRORS)
 def get_thresholds(caller: Viewer, service: ServiceOf, request: Request, response: Response) -> ThresholdsResponse:
     """All thresholds and their state."""
-    with service.control.reader.cursor() as (con, _):
-        thresholds = read_thresholds(con, caller.workspace_id)
-    visible = [each for each in thresholds if caller.may_read(each.metric_key)]
-    with service.read(request, response, caller) as con:
+    with service.read(request, response, caller) as con:  # first: what is read after it is never older than the ETag
+        with service.control.reader.cursor() as (control, _):
+            thresholds = read_thresholds(control, caller.workspace_id)
+        visible = [each for each in thresholds if caller.may_read(each.metric_key)]
         checked = check_thresholds(con, caller.workspace_id, visible, datetime.now(UTC))
     rows = [
-        {**vars(each.threshold), "state": each.state, "period": None if each.row is None else period_value(each.row)}
+        {
+            **vars(each.threshold),
+            "state": each.state,
+            "period": None if each.row is None else period_value(service.shown(caller, [each.row])[0]),
+        }
         for each in checked
     ]
     return ThresholdsResponse.model_validate({"thresholds": rows})
