@@ -119,7 +119,7 @@ def fixed_labels(catalog: Catalog) -> frozenset[tuple[str, str]]:
 
 
 def without_quotes(rows: Iterable[Row], catalog: Catalog, *, transcripts: bool) -> list[Row]:
-    """Value or period rows; for who may not read transcripts, labels that can quote are emptied, their rows left out."""
+    """Value or period rows; for who may not read transcripts, labels that can quote are emptied or left out."""
     if transcripts:
         return list(rows)
     fixed = fixed_labels(catalog)
