@@ -11,6 +11,13 @@ class Serve(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     requests_per_minute: int = Field(default=600, ge=1, description="Of one key without a limit of its own.")
+    requests_at_once: int = Field(default=16, ge=1, description="Of one key, while others are being answered.")
+    connections: int = Field(default=1000, ge=1, description="Open at once, of all clients; beyond it 503.")
+    header_bytes: int = Field(default=64 * 2**10, ge=1024, description="Of request line and headers; beyond it 431.")
+    header_seconds: float = Field(default=20, gt=0, description="For the headers of a request to arrive.")
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description="Web pages that may call the API from a browser, e.g. https://board.example.com."
+    )
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Larger request bodies are refused.")
     lock_seconds: float = Field(default=30, ge=0, description="How long a write waits for the pipeline's.")
     sql_seconds: float = Field(default=10, gt=0, description="Of one read-only query.")

@@ -11,11 +11,13 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from pipeline import __version__
 from pipeline.api.background import Background
 from pipeline.api.errors import add_error_handlers
+from pipeline.api.head import HeadMiddleware
 from pipeline.api.routes import (
     access,
     alerts,
@@ -80,6 +82,15 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         max_body_size=settings.serve.max_body_bytes,
     )
     app.state.service = Service(settings, single_user=single_user)
+    app.add_middleware(HeadMiddleware)
+    if settings.serve.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.serve.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"],
+        )
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     add_error_handlers(app)
     for module in (

@@ -35,7 +35,7 @@ TOO_MUCH_MEMORY = "The query needs more memory than one may use. Ask for less."
 def main() -> None:
     """Answer one query after the other, each in a fork that ends with it; end when standard input does."""
     with suppress(OSError):
-        os.nice(10)  # the server answers everybody else first
+        os.nice(5)  # the server answers everybody else first
     sqlglot.parse_one("SELECT 1", read="duckdb")
     import_module("pytz")  # DuckDB does for the first instant
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
