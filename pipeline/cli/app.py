@@ -68,6 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     logging.getLogger("pipeline").addHandler(warnings)
     try:
         remote.refuse_half_an_address(arguments)
+        project.refuse_no_project(arguments)
         chosen = remote.app if remote.wanted(arguments) else app
         code = chosen(args=list(arguments), prog_name="metric-store", standalone_mode=False)
         sys.stdout.flush()

@@ -13,6 +13,7 @@ import typer
 from pipeline.cli import instants
 from pipeline.cli.console import BROKEN_PIPE, note
 from pipeline.cli.read import Traffic, TrafficOption
+from pipeline.errors import UserError
 from pipeline.reports.export import Format, Kind, write_export
 from pipeline.settings import load_settings
 from pipeline.store import Store
@@ -68,8 +69,19 @@ def export(
 
 
 def format_of(target: Path) -> Format:
-    """The format that a file's ending says."""
-    return next((each for each in get_args(Format) if target.suffix == f".{each}"), "ndjson")
+    """The format that a file's ending says; NDJSON for standard output and files without an ending.
+
+    Raises:
+        UserError: the ending is that of another format.
+    """
+    formats = get_args(Format)
+    found = next((each for each in formats if target.suffix.lower() == f".{each}"), None)
+    if found is None and target.suffix.lower() not in ("", ".jsonl", ".json"):
+        raise UserError(
+            f"No export is written as {target.suffix}. End the file with {', '.join(f'.{each}' for each in formats)}, "
+            "or name a --format."
+        )
+    return found or "ndjson"
 
 
 def send(file: Path) -> None:

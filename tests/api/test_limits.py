@@ -40,9 +40,8 @@ def read_all(connection: socket.socket) -> bytes:
 def test_a_head_that_never_ends_is_refused(limited: Server) -> None:
     with connect(limited) as endless:
         endless.sendall(b"GET /health HTTP/1.1\r\nX: ")
-        with pytest.raises(OSError):
-            for _ in range(200):
-                endless.sendall(b"y" * 2**20)
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            endless.sendall(b"y" * 200 * 2**20)
     with connect(limited) as large:
         large.sendall(b"GET /health HTTP/1.1\r\nX: " + b"z" * 70_000 + b"\r\n\r\n")
         assert read_all(large).startswith(b"HTTP/1.1 431")
