@@ -73,8 +73,10 @@ def test_a_mistyped_variable_is_told_and_service_links_are_not(
     told = [record.getMessage() for record in caplog.records]
     assert told == [
         "The variable METRIC_STORE_HOEM is no setting and is ignored; did you mean METRIC_STORE_HOME?",
-        "The variable METRIC_STORE_MODELS__DEFAULT__MODLE is no setting and is ignored; "
-        "did you mean METRIC_STORE_MODELS__DEFAULT__MODEL?",
+        (
+            "The variable METRIC_STORE_MODELS__DEFAULT__MODLE is no setting and is ignored; "
+            "did you mean METRIC_STORE_MODELS__DEFAULT__MODEL?"
+        ),
     ]
 
 
