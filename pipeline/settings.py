@@ -164,7 +164,7 @@ def _described(problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{'.'.join(place)}: no such setting{did_you_mean(Settings, place)}"
     secret = place[-1:] in (["key_variable"], ["catalog"], ["base_url"])
-    return f"{'.'.join(place)}: {problem['msg']}" + ("" if secret else f" (found {str(problem['input'])!r})")
+    return f"{'.'.join(place)}: {problem['msg']}" + ("" if secret else f" (found {problem['input']!r})")
 
 
 def builtin_definitions() -> Path:
