@@ -13,6 +13,7 @@ MetricStoreError
 │   ├── ExpressionError        a filter, formula, pattern or path cannot be accepted
 │   ├── SourceError            a landing folder, file or archive cannot be read
 │   ├── StoreUnavailableError  the database file cannot be opened, is full, or is not ours
+│   ├── TooManyRequestsError   one caller asks for more at once than its share
 │   ├── JudgeError             a model endpoint is misconfigured
 │   └── EvaluationFailedError  a model was asked and gave no usable answer
 └── InternalError              a bug: an invariant does not hold
@@ -82,6 +83,10 @@ class SourceError(UserError):
 
 class StoreUnavailableError(UserError):
     """The database cannot be opened or written: missing, locked, full, not permitted or not ours."""
+
+
+class TooManyRequestsError(UserError):
+    """One caller asks for more at once than its share. Asking again later helps."""
 
 
 class JudgeError(UserError):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, ByteSize, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pipeline.errors import SettingsError
+from pipeline.settings_known import did_you_mean, unknown_variables
 from pipeline.settings_models import Models, PythonMode, Retention
 from pipeline.settings_serve import Serve
+
+_LOG = logging.getLogger(__name__)
 
 SETTINGS_FILE = Path("metric-store.toml")
 PACKAGE = Path(__file__).parent
@@ -27,6 +33,27 @@ def known_zone(name: str) -> str:
     return name
 
 
+def no_file(path: Path) -> Path:
+    """The path of a folder, whether it is there or not; that of a file is a ValueError."""
+    if path.exists() and not path.is_dir():
+        raise ValueError("a file; name a folder")
+    return path
+
+
+class _Toml(TomlConfigSettingsSource):
+    """The settings file; an empty text is a setting that was not set, as `init` writes it."""
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = _without_empty(super().__call__())
+        return found
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_empty(inner) for name, inner in value.items() if inner != ""}
+    return value
+
+
 class Settings(BaseSettings):
     """What a deployment can change without touching code.
 
@@ -34,7 +61,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="METRIC_STORE_", env_nested_delimiter="__", toml_file=SETTINGS_FILE, extra="forbid", frozen=True
+        env_prefix="METRIC_STORE_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        toml_file=SETTINGS_FILE,
+        extra="forbid",
+        frozen=True,
     )
 
     workspace_id: str = Field(
@@ -42,7 +74,9 @@ class Settings(BaseSettings):
         pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
         description="UUID of the workspace that rows are written for.",
     )
-    home: Path = Field(default=Path(".metric_store"), description="Folder of the database, landing files and Dagster.")
+    home: Annotated[Path, AfterValidator(no_file)] = Field(
+        default=Path(".metric_store"), description="Folder of the database, landing files and Dagster."
+    )
     database: Path | None = Field(default=None, description="Database file; default HOME/metric_store.duckdb.")
     catalog: SecretStr | None = Field(
         default=None, description="PostgreSQL URL of a DuckLake catalog: several machines; default one database file."
@@ -132,7 +166,16 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order of precedence: arguments, environment, `metric-store.toml`."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, _Toml(settings_cls)
+
+
+def _described(problem: ErrorDetails) -> str:
+    """A problem in words; what may be a key is not repeated."""
+    place = [str(part) for part in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        return f"{'.'.join(place)}: no such setting{did_you_mean(Settings, place)}"
+    secret = place[-1:] in (["key_variable"], ["catalog"], ["base_url"])
+    return f"{'.'.join(place)}: {problem['msg']}" + ("" if secret else f" (found {problem['input']!r})")
 
 
 def builtin_definitions() -> Path:
@@ -147,15 +190,12 @@ def load_settings(**overrides: object) -> Settings:
     Raises:
         SettingsError: naming every setting that cannot be used and what was found.
     """
+    for name, advice in unknown_variables(Settings, os.environ).items():
+        _LOG.warning("The variable %s is no setting and is ignored%s", name, advice)
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(
-            # What stands under an unknown name may be a key.
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            + ("" if problem["type"] == "extra_forbidden" else f" (found {problem['input']!r})")
-            for problem in error.errors()
-        )
+        problems = "; ".join(map(_described, error.errors()))
         raise SettingsError(f"Settings cannot be used: {problems}. Mend {SETTINGS_FILE} or METRIC_STORE_*.") from None
     except ValueError as error:  # malformed TOML
         raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from None

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from pipeline import __version__
+from pipeline.api.background import Background
 from pipeline.api.errors import add_error_handlers
+from pipeline.api.head import HeadMiddleware
 from pipeline.api.routes import (
     access,
     alerts,
@@ -33,7 +36,7 @@ from pipeline.api.routes import (
     settings as settings_routes,
 )
 from pipeline.api.service import Service
-from pipeline.errors import MetricStoreError
+from pipeline.errors import MetricStoreError, StoreUnavailableError
 from pipeline.settings import Settings
 from pipeline.store.control import control_transaction, publish_control
 from pipeline.workspace import audit
@@ -79,6 +82,15 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         max_body_size=settings.serve.max_body_bytes,
     )
     app.state.service = Service(settings, single_user=single_user)
+    app.add_middleware(HeadMiddleware)
+    if settings.serve.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.serve.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"],
+        )
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     add_error_handlers(app)
     for module in (
@@ -105,13 +117,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     await run_in_threadpool(publish_control, service.store)
     await run_in_threadpool(_adopt, service)
-    background = asyncio.create_task(_run_beside(service))
+    works = {
+        "storing when keys were used": _store_uses,
+        "removing copies that queries no longer need": _sweep,
+        "checking alarms": _watch,
+        "sending webhooks": _deliver,
+    }
+    service.background = Background({name: partial(do, service) for name, do in works.items()}, _BACKGROUND_SECONDS)
+    service.background.start()
     try:
         yield
     finally:
-        background.cancel()
-        with suppress(asyncio.CancelledError):
-            await background
+        await service.background.stop()
+        await service.sql.close()
         await run_in_threadpool(_store_uses, service)
         await run_in_threadpool(service.close)
 
@@ -122,14 +140,6 @@ def _adopt(service: Service) -> None:
         adopt_intake(service.settings)
     except OSError as error:
         _LOG.warning("Events that were accepted earlier wait for the next run: %s", error.strerror)
-
-
-async def _run_beside(service: Service) -> None:
-    """Store when keys were used, and send webhooks that are due."""
-    while True:
-        await asyncio.sleep(_BACKGROUND_SECONDS)
-        for work in (_store_uses, _watch, _deliver):
-            await run_in_threadpool(work, service)
 
 
 def _store_uses(service: Service) -> None:
@@ -146,6 +156,12 @@ def _store_uses(service: Service) -> None:
                 audit.record(con, service.settings.workspace_id, actor, "events.accept", None, now, detail)
     except MetricStoreError as error:
         _LOG.warning("When keys were last used was not stored: %s", error)
+
+
+def _sweep(service: Service) -> None:
+    """What is gone from the newest publication must not stay in what queries read from."""
+    with suppress(StoreUnavailableError):  # nothing has been published yet
+        service.copies.sweep()
 
 
 def _watch(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -42,6 +43,16 @@ def authenticate(request: Request, credentials: Credentials) -> Caller:
     if wait := service.limiter.wait(name, per_minute):
         detail = f"More than {per_minute} requests a minute. Come back in {wait} s."
         raise HTTPException(429, detail, {"Retry-After": str(wait)})
+    left, full_in = service.limiter.left(name, per_minute)
+    request.state.rate = {
+        "RateLimit-Limit": str(per_minute),
+        "RateLimit-Remaining": str(left),
+        "RateLimit-Reset": str(full_in),
+    }
+    most = service.settings.serve.requests_at_once
+    if not service.limiter.enter(name, most):
+        raise HTTPException(429, f"{most} requests of this key are being answered; wait for one.", {"Retry-After": "1"})
+    request.state.leave = partial(service.limiter.leave, name)  # called by the route
     if workspace_id != caller.workspace_id and _is_uuid(workspace_id):
         # The same answer whether or not there is one: another workspace's existence is its own business.
         raise HTTPException(404, "No such workspace, or the key belongs to another one.")

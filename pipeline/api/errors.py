@@ -27,6 +27,7 @@ from pipeline.errors import (
     MetricStoreError,
     NotFoundError,
     StoreUnavailableError,
+    TooManyRequestsError,
     UnknownConversationError,
     UnknownMetricError,
     UserError,
@@ -40,6 +41,7 @@ _STATUS: Sequence[tuple[type[MetricStoreError], int]] = (
     (NotFoundError, 404),
     (ConflictError, 412),
     (StoreUnavailableError, 503),
+    (TooManyRequestsError, 429),
     (EvaluationFailedError, 502),
     (JudgeError, 503),
     (UserError, 422),
@@ -151,7 +153,7 @@ def _ours(request: Request, error: Exception) -> Response:
         return unexpected(request, error)
     if status == 422:
         return _unprocessable([((), str(error), "value_error")])
-    headers = {"Retry-After": _RETRY_AFTER} if status in (502, 503) else None
+    headers = {"Retry-After": _RETRY_AFTER} if status in (429, 502, 503) else None
     return JSONResponse({"detail": str(error)}, status, headers)
 
 
@@ -187,6 +189,7 @@ def _described(text: str, model: type[BaseModel] = ErrorResponse) -> dict[str, A
 READ_ERRORS: dict[int | str, dict[str, Any]] = {
     400: _described("The request is not valid HTTP or JSON."),
     401: _described("No key, or one that is wrong, revoked or expired."),
+    403: _described("The key's role or rights do not allow this."),
     404: _described("No such workspace, metric or conversation, or the key may not see it."),
     422: _described("Something in the request cannot be accepted; all of it is listed.", HTTPValidationError),
     429: _described("Too many requests; `Retry-After` says when to come back."),
@@ -194,7 +197,6 @@ READ_ERRORS: dict[int | str, dict[str, Any]] = {
 }
 WRITE_ERRORS: dict[int | str, dict[str, Any]] = {
     **READ_ERRORS,
-    403: _described("The key's role does not allow this."),
     413: _described("The body is too large."),
 }
 CHANGE_ERRORS: dict[int | str, dict[str, Any]] = {

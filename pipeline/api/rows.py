@@ -17,6 +17,8 @@ from pipeline.api.service import Caller
 from pipeline.reports.values import value_of
 from pipeline.store import STATES
 
+HIDDEN_FAILURE = "The key may not read transcripts, which this failure may quote."
+
 _COMMON = ("metric_key", "event_count", "service_id", "avg_confidence", "unit", "computed_at")
 _PERIOD = (
     "period_start",
@@ -103,7 +105,7 @@ def single_value(row: Row, caller: Caller) -> dict[str, Any]:
         "to_segment": _segment(row["to_segment"], caller),
         "reasoning": row["reasoning"] if caller.transcripts else None,
         "evidence": _evidence(row["evidence"]) if caller.transcripts else None,
-        "error": row["error"] if caller.transcripts else row["error"] and "The key may not read transcripts.",
+        "error": row["error"] if caller.transcripts else row["error"] and HIDDEN_FAILURE,
     }
 
 

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 from fastapi import Request, Response
 
+from pipeline.aggregate.queries import Row
 from pipeline.api.answers import AnswerCache
+from pipeline.api.background import Background
 from pipeline.api.control import ControlReader
 from pipeline.api.errors import InvalidError, KnownAnswerError, NotModifiedError
 from pipeline.api.limiter import RateLimiter
 from pipeline.errors import StoreUnavailableError
+from pipeline.reports.readable import Rights, rights_of, without_quotes
+from pipeline.reports.sql_copies import SqlCopies
+from pipeline.reports.sql_processes import SqlLimits, SqlProcesses
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.store.snapshot import SnapshotReader, snapshot_reader
+from pipeline.store.spill import spill_folder
 from pipeline.window import floor_hour
 from pipeline.workspace.intake import Intake, Refused
 from pipeline.workspace.keys import Role
@@ -89,20 +96,22 @@ class Service:
         }
         self.data = snapshot_reader(settings, "data", limits)
         self.store = self.store_of(settings.workspace_id)
-        walled: dict[str, str | bool | int] = {
-            "threads": 1,
-            "memory_limit": settings.serve.sql_memory,
-            "max_temp_directory_size": "0B",
-        }
-        self.sql = snapshot_reader(settings, "data", limits | walled)
         # Its own statements write files; no text of a caller is part of them.
         self._exports = snapshot_reader(
             settings, "data", {"threads": settings.threads, "memory_limit": settings.memory_limit}
         )
+        serve = settings.serve
+        limits_of_sql = SqlLimits(
+            serve.sql_processes, serve.sql_for_each_key, serve.sql_seconds, serve.query_memory_bytes, serve.sql_bytes
+        )
+        copies = settings.database_path.with_name(f"{settings.database_path.name}.spill")
+        self.copies = SqlCopies(self._exports, Path(spill_folder(copies)), serve.sql_copies)
+        self.sql = SqlProcesses(limits_of_sql, self.copies)
         self._exporting = threading.BoundedSemaphore(_MOST_EXPORTS)
         self.limiter = RateLimiter()
         self.answers = AnswerCache()
         self.intake = Intake(settings)
+        self.background: Background | None = None
         self._used: dict[str, datetime] = {}
         self._taken: dict[str, tuple[int, int]] = {}
         self._used_lock = threading.Lock()
@@ -157,6 +166,16 @@ class Service:
         finally:
             self._exporting.release()
 
+    def rights(self, caller: Caller) -> Rights:
+        """What a caller may read of each table."""
+        return rights_of(
+            caller.workspace_id, caller.metrics, caller.transcripts, self.control.catalog(caller.workspace_id)
+        )
+
+    def shown(self, caller: Caller, rows: Iterable[Row]) -> list[Row]:
+        """Value or period rows without labels that quote what the caller may not read."""
+        return without_quotes(rows, self.control.catalog(caller.workspace_id), transcripts=caller.transcripts)
+
     def note_use(self, key_id: str, now: datetime) -> None:
         """Remember that a key was used; `flush_uses` stores it."""
         with self._used_lock:
@@ -197,7 +216,8 @@ class Service:
     def close(self) -> None:
         """Put accepted events in place and close the readers."""
         self.intake.close()
-        for reader in (self.data, self.sql, self._exports, self.control.reader):
+        self.copies.close()
+        for reader in (self.data, self._exports, self.control.reader):
             reader.close()
 
 

@@ -25,6 +25,7 @@ from pipeline.catalog.versions import definition_version
 from pipeline.settings import Settings, builtin_definitions
 
 OVERRIDES = "overrides.yaml"
+_READ = {"checks.yaml", "policies.yaml"}
 SENT = "settings"
 """What stands for the file of definitions that came over HTTP."""
 
@@ -111,6 +112,7 @@ def load_catalog(
         _take(gathered, sent, "api", Document(SENT), ("definitions", index))
     for path in yaml_files(shipped / "metrics" / "library"):
         _take_file(gathered, read_yaml(path), "library")
+    gathered.problems += _unread(own)
     _limit(gathered, settings.max_custom_metrics)
     withholding = _override(gathered, own / "metrics" / OVERRIDES)
     _override_sent(gathered, api_overrides or {})
@@ -123,6 +125,18 @@ def load_catalog(
     policies = load_policies(own, by_key, gathered.left_out, withholding)
     problems = (*gathered.problems, *withholding, *lint(metrics), *warn_of_constants(metrics))
     return Catalog(metrics, sources, problems, checks, own_checks, policies, tuple(withholding))
+
+
+def _unread(own: Path) -> list[Problem]:
+    """Files beside the folders that are read: somebody takes them for read."""
+    stray = [
+        path
+        for folder, known in ((own, _READ), (own / "metrics", {OVERRIDES}))
+        for path in (sorted(folder.glob("*.y*ml")) if folder.is_dir() else ())
+        if path.name not in known
+    ]
+    advice = "move it to metrics/custom (a metric) or to sources (a source mapping)"
+    return [Problem(shown(path), None, path.name, "a file that nothing reads", advice, "warning") for path in stray]
 
 
 def _take_file(gathered: _Gathered, document: Document, managed_by: ManagedBy) -> None:

@@ -55,6 +55,10 @@ def run(arguments: Sequence[str]) -> int:
     warnings = _Warnings()
     logging.getLogger("pipeline").addHandler(warnings)
     try:
+        if list(arguments[:1]) == ["run"]:
+            from pipeline.cli.project import refuse_no_project
+
+            refuse_no_project(arguments)
         code = _chosen(arguments)(args=list(arguments) or ["--help"], prog_name="metric-store", standalone_mode=False)
         sys.stdout.flush()
     except UserError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,9 @@ import typer
 from pipeline.cli.console import Json, emit, emit_json, emit_table, note
 from pipeline.cli.scaffold import write_project
 from pipeline.cli.settings_origins import origins
-from pipeline.settings import load_settings
+from pipeline.errors import UserError
+from pipeline.settings import SETTINGS_FILE, load_settings
+from pipeline.settings_known import PREFIX
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +23,23 @@ def register(app: typer.Typer) -> None:
     app.command()(init)
     app.command()(dev)
     app.command()(settings)
+
+
+def refuse_no_project(arguments: Sequence[str]) -> None:
+    """A run where there is nothing to run would only leave an empty store behind.
+
+    Raises:
+        UserError: the first word is `run` and the working directory is no project.
+    """
+    if list(arguments[:1]) != ["run"] or any(word in ("-h", "--help") for word in arguments):
+        return
+    settings = load_settings()
+    named = any(name.upper().startswith(PREFIX) for name in os.environ)
+    if not (named or SETTINGS_FILE.exists() or settings.home.exists() or settings.definitions.exists()):
+        raise UserError(
+            f"There is no project in {Path.cwd()}: no {SETTINGS_FILE}, no definitions and no {settings.home}. "
+            "Change to the folder of one, or make one with `metric-store init FOLDER`."
+        )
 
 
 def demo(as_json: Json = False) -> None:

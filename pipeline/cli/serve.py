@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from typing import Annotated
 
 import typer
 
 from pipeline.cli.console import note
+from pipeline.errors import UserError
 from pipeline.settings import load_settings
 
 
@@ -35,5 +38,24 @@ def serve(
         who = "Single-user mode: no key is needed, whoever reaches this address is the owner."
     else:
         who = "A key is needed: `metric-store keys create --role viewer`."
-    note(f"Serving workspace {settings.workspace_id} at http://{host}:{port}, described at /docs. {who}")
-    uvicorn.Server(server_config(create_app(settings, single_user=single_user), host=host, port=port)).run()
+    with _listening(host, port) as listener:
+        shown = f"[{host}]" if ":" in host else host
+        note(f"Serving workspace {settings.workspace_id} at http://{shown}:{port}, described at /docs. {who}")
+        uvicorn.Server(server_config(create_app(settings, single_user=single_user))).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket on the address, before anything is started.
+
+    Raises:
+        UserError: the address cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            problem = f"Port {port} of {host} is in use by another program; end it, or choose another with --port."
+        else:
+            problem = f"Cannot listen on port {port} of {host}: {error.strerror}. Choose another --host or --port."
+        raise UserError(problem) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -16,9 +15,8 @@ from pipeline.catalog.reading import Document as Yaml
 from pipeline.catalog.reading import dotted, read_yaml
 from pipeline.catalog.source_models import Rule, SourceMapping
 from pipeline.errors import SourceError
-from pipeline.ingest.chunk import Chunk, Reading
+from pipeline.ingest.check import staged_rows
 from pipeline.ingest.files import SourceFile, find_files
-from pipeline.ingest.load import stage
 from pipeline.ingest.mapping import HANDED_DOWN, CompiledMapping
 from pipeline.ingest.reader import (
     CANONICAL,
@@ -30,7 +28,6 @@ from pipeline.ingest.reader import (
     read_documents,
     records_of,
 )
-from pipeline.ingest.report import FileOutcome
 from pipeline.ingest.run import check_source, mapping_of
 from pipeline.ingest.watch import Notes, Source, Unread, WatchedRule, flow, mark_read, unread, watched
 from pipeline.settings import Settings
@@ -47,7 +44,6 @@ FIELDS = (
     "revision",
     "data",
 )
-_CONFLICT = "an event before it in this record has the same event_id and says something else"
 
 
 @dataclass(frozen=True)
@@ -258,22 +254,9 @@ def _mapped(file: SourceFile, document: Document, spec: SourceMapping, settings:
 
 
 def _staged(records: Sequence[Canonical], settings: Settings) -> list[dict[str, Any]]:
-    """The rows that would be stored, and why some would not, by the SQL that ingestion runs."""
-    chunk = Chunk()
-    reading = Reading("", "", FileOutcome(""), datetime.now(UTC))
-    for record in records:
-        chunk.add(reading, record)
     with duckdb.connect(config={"threads": 1}) as con:
         con.execute("SET TimeZone = 'UTC'")
-        stage(con, chunk.sealed(), settings)
-        found = con.execute("SELECT * EXCLUDE (position, file_id, source_key) FROM staged ORDER BY position")
-        names = [column[0] for column in found.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    seen: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        if row["reason"] is None and seen.setdefault(row["event_id"], dict(row)) != row:
-            row["reason"], row["detail"] = "event_id_conflict", _CONFLICT
-    return rows
+        return staged_rows(con, records, settings)
 
 
 def _refused(records: Sequence[Canonical | Refusal], record: str) -> list[RefusedOutcome]:

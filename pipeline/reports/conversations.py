@@ -89,15 +89,16 @@ def read_conversation(con: duckdb.DuckDBPyConnection, workspace_id: str, subject
     return {**found[0], "intelligence": orjson.loads(found[0]["intelligence"])}
 
 
-def metrics_map(
-    con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_id: str, keys: Sequence[str] | None
-) -> tuple[dict[str, Any], list[Row]]:
-    """What all metrics say about one conversation.
+def metrics_map(rows: Sequence[Row]) -> dict[str, Any]:
+    """Value or list of values by metric, without those that have none."""
+    return {row["metric_key"]: value_of(row) for row in rows if row["whole"] and row["status"] == "ok"}
 
-    Returns:
-        Value or list of values by metric, without those that have none; and every row, whatever its status.
-    """
-    rows = single_values(
+
+def conversation_values(
+    con: duckdb.DuckDBPyConnection, workspace_id: str, conversation_id: str, keys: Sequence[str] | None
+) -> list[Row]:
+    """What all metrics say about one conversation: every row, whatever its status."""
+    return single_values(
         con,
         workspace_id,
         keys=keys,
@@ -108,4 +109,3 @@ def metrics_map(
         entity_id=conversation_id,
         limit=10_000,
     )
-    return {row["metric_key"]: value_of(row) for row in rows if row["whole"] and row["status"] == "ok"}, rows

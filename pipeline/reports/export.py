@@ -52,6 +52,8 @@ def write_export(
     *,
     keys: Sequence[str] | None = None,
     transcripts: bool = True,
+    labels: Sequence[str] | None = None,
+    hidden: Sequence[str] = (),
     traffic: Traffic = "production",
     service_id: str | None = None,
     date_from: datetime | None = None,
@@ -71,6 +73,8 @@ def write_export(
         target: the file.
         keys: only these metrics.
         transcripts: whether reasoning, evidence and errors, which quote what was said, are written.
+        labels: only these metrics' labels; of the others only numbers are written. None is all.
+        hidden: columns of `conversations` that stay empty.
         traffic: production, simulation or all.
         service_id: one service.
         date_from: conversations and periods that start at or after this instant.
@@ -91,12 +95,13 @@ def write_export(
         "keys": None if keys is None else list(keys),
         "traffic": traffic,
         "service_id": service_id,
+        "labels": None if labels is None else list(labels),
     }
     if kind == "values":
         chosen["transcripts"] = transcripts
     span = {"date_from": date_from, "date_to": date_to}
     try:
-        ((rows,),) = con.execute(_copy(kind, file_format), chosen | span | {"target": str(fresh)}).fetchall()
+        ((rows,),) = con.execute(_copy(kind, file_format, hidden), chosen | span | {"target": str(fresh)}).fetchall()
         undated = 0
         if (instant := _INSTANT[kind]) is not None and (date_from or date_to) is not None:
             ((undated,),) = con.execute(_undated(kind, instant), chosen | dict.fromkeys(span)).fetchall()
@@ -110,9 +115,12 @@ def write_export(
     return Exported(rows, undated)
 
 
-def _copy(kind: Kind, file_format: Format) -> str:
+def _copy(kind: Kind, file_format: Format, hidden: Sequence[str]) -> str:
     cells = _LISTS[kind] if file_format == "csv" else None
-    columns = "*" if cells is None else f"* REPLACE (to_json({cells}) AS {cells})"
+    changed = [] if cells is None else [f"to_json({cells}) AS {cells}"]
+    if kind == "conversations":
+        changed += [f"CASE WHEN FALSE THEN {name} END AS {name}" for name in hidden]
+    columns = f"* REPLACE ({', '.join(changed)})" if changed else "*"
     template = "COPY (SELECT {columns} FROM ({query})) TO $target ({options})"
     return template.format(columns=columns, query=load_sql(SQL, f"export_{kind}"), options=_OPTIONS[file_format])
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from pipeline.ingest.check import EventChecker
 from pipeline.settings import Settings
 from pipeline.workspace.segments import SegmentWriter, adopt_segments
 
@@ -90,6 +91,7 @@ class Intake:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._checker = EventChecker(settings)
         serve = settings.serve
         self._writer = SegmentWriter(
             intake_folder(settings),
@@ -108,23 +110,32 @@ class Intake:
         Raises:
             StoreUnavailableError: nothing was stored; send all of them again.
         """
-        refused, lines = [], []
+        refused: list[Refused] = []
+        lines: dict[int, bytes] = {}
         now = datetime.now(UTC)
         for index, event in enumerate(events):
             if problems := self._problems(event, now):
                 refused.append(Refused(index, problems))
                 continue
             try:
-                lines.append(orjson.dumps(event))
+                lines[index] = orjson.dumps(event)
             except TypeError:  # all else that it cannot write did not come out of JSON
                 refused.append(Refused(index, (((), "nested too deeply; 250 levels are the limit"),)))
+        # What is left is looked at by the code that will store it, so that nothing is accepted and then dropped.
+        told = self._checker.problems([line.decode() for line in lines.values()])
+        for index, problem in zip(list(lines), told, strict=True):
+            if problem is not None or len(lines[index]) > self._settings.max_record_bytes:
+                del lines[index]
+                large = f"larger than {self._settings.max_record_bytes} bytes; split it"
+                refused.append(Refused(index, (((), problem or large),)))
         if lines:
-            self._writer.append(b"\n".join(lines) + b"\n")
-        return refused
+            self._writer.append(b"\n".join(lines.values()) + b"\n")
+        return sorted(refused, key=lambda each: each.index)
 
     def close(self) -> None:
         """Put what was taken in place."""
         self._writer.close()
+        self._checker.close()
 
     def _problems(self, event: Any, now: datetime) -> tuple[tuple[tuple[str | int, ...], str], ...]:
         model = CloudEvent if isinstance(event, dict) and "specversion" in event else CanonicalEvent

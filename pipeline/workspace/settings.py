@@ -18,6 +18,7 @@ from pipeline.catalog.loading import SENT, Override
 from pipeline.catalog.models import MetricDefinition
 from pipeline.errors import ConflictError, DefinitionsRefusedError, UnknownMetricError
 from pipeline.extract.registry import stored_definitions
+from pipeline.reports.readable import needs_transcripts
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.store.control import control_transaction
@@ -108,6 +109,7 @@ def change_settings(
     now: datetime,
     expected: int | None = None,
     dry_run: bool = False,
+    transcripts: bool = True,
 ) -> Revision:
     """Validate a change as a whole and, unless it is a dry run, make it the revision in force.
 
@@ -123,6 +125,7 @@ def change_settings(
         now: the instant of the change.
         expected: refuse unless this is the revision in force.
         dry_run: validate and compare only.
+        transcripts: whether who asks may read what was said, and so may ask for it.
 
     Raises:
         DefinitionsRefusedError: with every problem; nothing was changed.
@@ -136,6 +139,8 @@ def change_settings(
                 "Read them again and repeat the change."
             )
         wanted, catalog, places = _apply(settings, workspace_id, change, base)
+        if not transcripts:
+            _refuse_quotes(wanted, base, catalog, places)
         if dry_run:
             return wanted
         with control_transaction(store) as con:
@@ -255,6 +260,22 @@ def _fixed_problem(place: int, fields: list[str], metric: Metric) -> Problem:
     else:
         advice = f"this key is managed by the file {metric.file}: change it there, or choose another key"
     return Problem(SENT, None, f"definitions[{place}].key", f"{metric.key!r} with its own {fields}", advice)
+
+
+def _refuse_quotes(wanted: Revision, base: Revision, catalog: Catalog, places: list[int]) -> None:
+    """Refuse what is new and would tell somebody what was said who may not read it.
+
+    Raises:
+        DefinitionsRefusedError: naming each.
+    """
+    known = [dict(definition) for definition in base.definitions]
+    problems = [
+        Problem(SENT, None, f"definitions[{place}].key", reason, "use a key that may read transcripts")
+        for place, definition in zip(places, wanted.definitions, strict=True)
+        if definition not in known and (reason := needs_transcripts(catalog.get(definition["key"]).definition))
+    ]
+    if problems:
+        raise DefinitionsRefusedError(problems)
 
 
 def _secret_problem(place: int, name: str) -> Problem:

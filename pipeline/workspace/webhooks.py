@@ -2,6 +2,7 @@
 
 Signatures follow the Standard Webhooks specification (standardwebhooks.com): `webhook-id`, `webhook-timestamp` and
 `webhook-signature: v1,<base64 of HMAC-SHA256 over "id.timestamp.body">`; the receiver drops what is old or repeated.
+After a rotation both secrets sign for a day, the new one first.
 """
 
 from __future__ import annotations
@@ -9,47 +10,51 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 import os
 import secrets
-import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, get_args
-from urllib.parse import urlsplit
+from typing import Any, Literal, get_args
 
 import duckdb
-import httpx2
 import orjson
 
-from pipeline.errors import NotFoundError, UserError
+from pipeline.errors import NotFoundError
 from pipeline.settings import Settings
 from pipeline.store import Store
 from pipeline.store.control import control_transaction
 from pipeline.store.snapshot import SnapshotReader
 from pipeline.workspace import audit
+from pipeline.workspace.outgoing import Message, Outcome, check_url, send_all
 
 Event = Literal["run.finished", "threshold.crossed", "threshold.recovered", "freshness.missed", "freshness.recovered"]
 EVENTS: tuple[Event, ...] = get_args(Event)
+TEST = "webhook.test"
 
 _WAITS = tuple(timedelta(seconds=seconds) for seconds in (15, 60, 300, 1800, 7200, 21600, 43200))
-_TIMEOUT = httpx2.Timeout(10.0)
-_AT_ONCE = 100
-_GATEWAYS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
-"""IPv6 networks with an IPv4 address inside, which may be a private one (NAT64, 6to4)."""
+_OF_ONE_RECEIVER = 20
+_OVERLAP = timedelta(days=1)
+_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where messages go."""
+    """Where messages go.
+
+    Attributes:
+        secret_version: which of its secrets signs, from 1.
+        rotated_at: when that secret took the place of the one before; None: never.
+    """
 
     webhook_id: str
     url: str
     events: tuple[str, ...]
     created_at: datetime
     created_by: str
+    secret_version: int = 1
+    rotated_at: datetime | None = None
 
 
 def create_webhook(
@@ -63,15 +68,57 @@ def create_webhook(
     Raises:
         UserError: the URL is none that may be called.
     """
-    _addresses(settings, url)
+    check_url(url, settings.serve.webhook_hosts)
     webhook = Webhook(secrets.token_hex(8), url, tuple(sorted(set(events))), now, actor)
     with control_transaction(store) as con:
-        con.execute(
-            "INSERT INTO webhooks VALUES (?, ?, ?, ?, ?, ?)",
-            [workspace_id, webhook.webhook_id, url, list(webhook.events), now, actor],
-        )
+        _write(con, workspace_id, webhook)
         audit.record(con, workspace_id, actor, "webhook.create", webhook.webhook_id, now, {"events": webhook.events})
-    return webhook, _shown_secret(settings, webhook.webhook_id)
+    return webhook, _shown_secret(settings, webhook)
+
+
+def change_webhook(
+    settings: Settings,
+    store: Store,
+    workspace_id: str,
+    webhook_id: str,
+    *,
+    url: str | None = None,
+    events: Sequence[Event] | None = None,
+    actor: str,
+    now: datetime,
+) -> Webhook:
+    """Change where messages go, or which; its secret stays, and what waits is sent to the new address.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        UserError: the URL is none that may be called.
+    """
+    if url is not None:
+        check_url(url, settings.serve.webhook_hosts)
+    with control_transaction(store) as con:
+        before = find_webhook(con, workspace_id, webhook_id)
+        after = replace(
+            before, url=url or before.url, events=before.events if events is None else tuple(sorted(set(events)))
+        )
+        _write(con, workspace_id, after)
+        audit.record(con, workspace_id, actor, "webhook.change", webhook_id, now, {"events": after.events})
+    return after
+
+
+def rotate_secret(
+    settings: Settings, store: Store, workspace_id: str, webhook_id: str, *, actor: str, now: datetime
+) -> tuple[Webhook, str]:
+    """Give a receiver a new secret; the one before signs too for a day.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    with control_transaction(store) as con:
+        before = find_webhook(con, workspace_id, webhook_id)
+        after = replace(before, secret_version=before.secret_version + 1, rotated_at=now)
+        _write(con, workspace_id, after)
+        audit.record(con, workspace_id, actor, "webhook.rotate", webhook_id, now)
+    return after, _shown_secret(settings, after)
 
 
 def delete_webhook(store: Store, workspace_id: str, webhook_id: str, *, actor: str, now: datetime) -> None:
@@ -81,9 +128,8 @@ def delete_webhook(store: Store, workspace_id: str, webhook_id: str, *, actor: s
         NotFoundError: there is none with this id.
     """
     with control_transaction(store) as con:
-        if all(webhook.webhook_id != webhook_id for webhook in read_webhooks(con, workspace_id)):
-            raise NotFoundError(f"The workspace has no webhook {webhook_id!r}.")
-        for table in ("webhooks", "webhook_outbox"):
+        find_webhook(con, workspace_id, webhook_id)
+        for table in ("webhooks", "webhook_outbox", "webhook_deliveries"):
             con.execute(
                 f"DELETE FROM {table} WHERE workspace_id = ? AND webhook_id = ?",  # noqa: S608 - names from above
                 [workspace_id, webhook_id],
@@ -94,11 +140,81 @@ def delete_webhook(store: Store, workspace_id: str, webhook_id: str, *, actor: s
 def read_webhooks(con: duckdb.DuckDBPyConnection, workspace_id: str) -> list[Webhook]:
     """All receivers of a workspace, oldest first."""
     rows = con.execute(
-        "SELECT webhook_id, url, events, created_at, created_by FROM webhooks WHERE workspace_id = ? "
-        "ORDER BY created_at, webhook_id",
+        "SELECT webhook_id, url, events, created_at, created_by, coalesce(secret_version, 1), rotated_at "
+        "FROM webhooks WHERE workspace_id = ? ORDER BY created_at, webhook_id",
         [workspace_id],
     ).fetchall()
     return [Webhook(identifier, url, tuple(events), *rest) for identifier, url, events, *rest in rows]
+
+
+def find_webhook(con: duckdb.DuckDBPyConnection, workspace_id: str, webhook_id: str) -> Webhook:
+    """One receiver.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    found = [webhook for webhook in read_webhooks(con, workspace_id) if webhook.webhook_id == webhook_id]
+    if not found:
+        raise NotFoundError(f"The workspace has no webhook {webhook_id!r}.")
+    return found[0]
+
+
+def read_deliveries(
+    con: duckdb.DuckDBPyConnection, workspace_id: str, webhook_id: str, limit: int
+) -> list[dict[str, Any]]:
+    """Attempts to reach a receiver, newest first.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    find_webhook(con, workspace_id, webhook_id)
+    cursor = con.execute(
+        "SELECT delivery_id, event_type, body, attempt, attempted_at, status_code, problem FROM webhook_deliveries "
+        "WHERE workspace_id = ? AND webhook_id = ? ORDER BY attempted_at DESC, delivery_id LIMIT ?",
+        [workspace_id, webhook_id, limit],
+    )
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def redeliver(store: Store, workspace_id: str, webhook_id: str, delivery_id: str, *, actor: str, now: datetime) -> None:
+    """Put a message that was sent or given up into the outbox again, under its old id.
+
+    Raises:
+        NotFoundError: the receiver or the message is not known.
+    """
+    with control_transaction(store) as con:
+        find_webhook(con, workspace_id, webhook_id)
+        found = con.execute(
+            "SELECT event_type, body FROM webhook_deliveries "
+            "WHERE workspace_id = ? AND webhook_id = ? AND delivery_id = ? LIMIT 1",
+            [workspace_id, webhook_id, delivery_id],
+        ).fetchall()
+        if not found:
+            raise NotFoundError(f"No message {delivery_id!r} was sent to this webhook within the last 30 days.")
+        con.execute(
+            "DELETE FROM webhook_outbox WHERE workspace_id = ? AND delivery_id = ?", [workspace_id, delivery_id]
+        )
+        ((event, body),) = found
+        _post(con, workspace_id, delivery_id, webhook_id, event, body, now)
+        audit.record(con, workspace_id, actor, "webhook.redeliver", delivery_id, now)
+
+
+def send_test(settings: Settings, store: Store, workspace_id: str, webhook_id: str, now: datetime) -> Outcome:
+    """Send one signed message of type `webhook.test` at once.
+
+    Raises:
+        NotFoundError: there is no receiver with this id.
+    """
+    with store.write("control") as con:
+        webhook = find_webhook(con, workspace_id, webhook_id)
+    body = _body(workspace_id, TEST, {}, now)
+    delivery_id = _fresh_id()
+    message = _message(settings, webhook, delivery_id, body, now)
+    outcome = send_all([message], settings.serve.webhook_hosts)[delivery_id]
+    with control_transaction(store) as con:
+        _log(con, workspace_id, webhook_id, delivery_id, TEST, body, 0, outcome, now)
+    return outcome
 
 
 def announce(
@@ -110,20 +226,9 @@ def announce(
         How many receivers will get it.
     """
     receivers = [webhook for webhook in read_webhooks(con, workspace_id) if event in webhook.events]
-    body = {"type": event, "timestamp": now.isoformat(), "workspace_id": workspace_id, "data": data}
+    body = _body(workspace_id, event, data, now)
     for webhook in receivers:
-        con.execute(
-            "INSERT INTO webhook_outbox VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
-            [
-                workspace_id,
-                f"msg_{secrets.token_hex(12)}",
-                webhook.webhook_id,
-                event,
-                orjson.dumps(body).decode(),
-                now,
-                now,
-            ],
-        )
+        _post(con, workspace_id, _fresh_id(), webhook.webhook_id, event, body, now)
     return len(receivers)
 
 
@@ -134,25 +239,35 @@ def deliver(settings: Settings, store: Store, control: SnapshotReader, *, now: d
         How many were delivered.
     """
     with control.cursor() as (con, _):
-        due = con.execute(
-            "SELECT o.workspace_id, o.delivery_id, o.webhook_id, w.url, o.body, o.attempts FROM webhook_outbox AS o "
-            "JOIN webhooks AS w USING (workspace_id, webhook_id) WHERE o.next_attempt_at <= ? "
-            "ORDER BY o.created_at LIMIT ?",
-            [now, _AT_ONCE],
-        ).fetchall()
+        cursor = con.execute(
+            "SELECT o.* FROM webhook_outbox AS o SEMI JOIN webhooks AS w USING (workspace_id, webhook_id) "
+            "WHERE o.next_attempt_at <= ? "
+            "QUALIFY row_number() OVER (PARTITION BY webhook_id ORDER BY o.created_at, o.delivery_id) <= ? "
+            "ORDER BY o.created_at, o.delivery_id",
+            [now, _OF_ONE_RECEIVER],
+        )
+        names = [column[0] for column in cursor.description or ()]
+        due = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        webhooks = {
+            each.webhook_id: each
+            for owner in {row["workspace_id"] for row in due}
+            for each in read_webhooks(con, owner)
+        }
     if not due:
         return 0
     with store.engine.only_one("webhooks") as alone:
         if not alone:
             return 0
-        outcomes = [
-            (workspace_id, delivery_id, attempts, _send(settings, webhook_id, url, delivery_id, body, now))
-            for workspace_id, delivery_id, webhook_id, url, body, attempts in due
+        messages = [
+            _message(settings, webhooks[row["webhook_id"]], row["delivery_id"], row["body"], now) for row in due
         ]
+        outcomes = send_all(messages, settings.serve.webhook_hosts)
         with control_transaction(store) as con:
-            for workspace_id, delivery_id, attempts, problem in outcomes:
-                _settle(con, workspace_id, delivery_id, attempts + 1, problem, now)
-    return sum(problem is None for *_, problem in outcomes)
+            for row in due:
+                if (outcome := outcomes.get(row["delivery_id"])) is not None:
+                    _settle(con, row, outcome, now)
+            con.execute("DELETE FROM webhook_deliveries WHERE attempted_at < ?", [now - _KEPT])
+    return sum(outcome.problem is None for outcome in outcomes.values())
 
 
 def sign(secret: bytes, delivery_id: str, timestamp: int, body: bytes) -> str:
@@ -161,87 +276,106 @@ def sign(secret: bytes, delivery_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
-def _send(settings: Settings, webhook_id: str, url: str, delivery_id: str, body: str, now: datetime) -> str | None:
-    """None when the receiver took it, else why not."""
-    parts, content, timestamp = urlsplit(url), body.encode(), int(now.timestamp())
+def _fresh_id() -> str:
+    return f"msg_{secrets.token_hex(12)}"
+
+
+def _body(workspace_id: str, event: str, data: Mapping[str, object], now: datetime) -> str:
+    body = {"type": event, "timestamp": now.isoformat(), "workspace_id": workspace_id, "data": data}
+    return orjson.dumps(body).decode()
+
+
+def _write(con: duckdb.DuckDBPyConnection, workspace_id: str, webhook: Webhook) -> None:
+    con.execute("DELETE FROM webhooks WHERE workspace_id = ? AND webhook_id = ?", [workspace_id, webhook.webhook_id])
+    con.execute(
+        "INSERT INTO webhooks (workspace_id, webhook_id, url, events, created_at, created_by, secret_version,"
+        " rotated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            workspace_id,
+            webhook.webhook_id,
+            webhook.url,
+            list(webhook.events),
+            webhook.created_at,
+            webhook.created_by,
+            webhook.secret_version,
+            webhook.rotated_at,
+        ],
+    )
+
+
+def _post(
+    con: duckdb.DuckDBPyConnection,
+    workspace_id: str,
+    delivery_id: str,
+    webhook_id: str,
+    event: str,
+    body: str,
+    now: datetime,
+) -> None:
+    con.execute(
+        "INSERT INTO webhook_outbox VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+        [workspace_id, delivery_id, webhook_id, event, body, now, now],
+    )
+
+
+def _message(settings: Settings, webhook: Webhook, delivery_id: str, body: str, now: datetime) -> Message:
+    content, timestamp = body.encode(), int(now.timestamp())
+    versions = [webhook.secret_version]
+    if webhook.rotated_at is not None and now < webhook.rotated_at + _OVERLAP:
+        versions.append(webhook.secret_version - 1)
+    signatures = [
+        sign(_secret(settings, webhook.webhook_id, version), delivery_id, timestamp, content) for version in versions
+    ]
     headers = {
-        "Host": parts.netloc.rpartition("@")[2],
         "Content-Type": "application/json",
         "User-Agent": "metric-store",
         "webhook-id": delivery_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(_secret(settings, webhook_id), delivery_id, timestamp, content),
+        "webhook-signature": " ".join(signatures),
     }
-    try:
-        # The address that was checked is the one that is called, whatever the name resolves to a moment later.
-        address = _addresses(settings, url)[0]
-        target = httpx2.URL(url).copy_with(host=address)
-        with httpx2.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as client:
-            request = client.build_request("POST", target, content=content, headers=headers)
-            request.extensions["sni_hostname"] = parts.hostname
-            status = client.send(request).status_code
-    except (httpx2.HTTPError, UserError, OSError, ValueError) as error:
-        return f"{type(error).__name__}: {error}"
-    return None if 200 <= status < 300 else f"the receiver answered {status}"
+    return Message(delivery_id, webhook.webhook_id, webhook.url, headers, content)
 
 
-def _settle(
-    con: duckdb.DuckDBPyConnection,
-    workspace_id: str,
-    delivery_id: str,
-    attempts: int,
-    problem: str | None,
-    now: datetime,
-) -> None:
-    if problem is None or attempts > len(_WAITS):
-        con.execute(
-            "DELETE FROM webhook_outbox WHERE workspace_id = ? AND delivery_id = ?", [workspace_id, delivery_id]
-        )
-        if problem is not None:
-            detail = {"attempts": attempts, "problem": problem}
-            audit.record(con, workspace_id, "server", "webhook.give_up", delivery_id, now, detail)
+def _settle(con: duckdb.DuckDBPyConnection, row: Mapping[str, Any], outcome: Outcome, now: datetime) -> None:
+    owner, delivery_id, attempts = row["workspace_id"], row["delivery_id"], row["attempts"] + 1
+    _log(con, owner, row["webhook_id"], delivery_id, row["event_type"], row["body"], attempts, outcome, now)
+    if outcome.problem is None or attempts > len(_WAITS):
+        con.execute("DELETE FROM webhook_outbox WHERE workspace_id = ? AND delivery_id = ?", [owner, delivery_id])
+        if outcome.problem is not None:
+            detail = {"attempts": attempts, "problem": outcome.problem}
+            audit.record(con, owner, "server", "webhook.give_up", delivery_id, now, detail)
         return
     con.execute(
         "UPDATE webhook_outbox SET attempts = ?, next_attempt_at = ? WHERE workspace_id = ? AND delivery_id = ?",
-        [attempts, now + _WAITS[attempts - 1], workspace_id, delivery_id],
+        [attempts, now + _WAITS[attempts - 1], owner, delivery_id],
     )
 
 
-def _addresses(settings: Settings, url: str) -> list[str]:
-    """Where a URL leads.
-
-    Raises:
-        UserError: it is no http(s) URL, does not resolve, or leads into a private network that is not allowed.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        host = None
-    if host is None or parts.scheme not in ("http", "https") or parts.username or parts.fragment:
-        raise UserError("The webhook's URL must be http(s)://host/path, without a user name or fragment.")
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise UserError(f"The webhook's host {host} does not resolve.") from None
-    addresses = [str(address[0]) for *_, address in found]
-    if host not in settings.serve.webhook_hosts and not all(map(_is_public, addresses)):
-        raise UserError(f"The webhook's host {host} is in a private network; add it to serve.webhook_hosts.")
-    return addresses
+def _log(
+    con: duckdb.DuckDBPyConnection,
+    workspace_id: str,
+    webhook_id: str,
+    delivery_id: str,
+    event: str,
+    body: str,
+    attempt: int,
+    outcome: Outcome,
+    now: datetime,
+) -> None:
+    con.execute(
+        "INSERT INTO webhook_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [workspace_id, webhook_id, delivery_id, event, body, attempt, now, outcome.status, outcome.problem],
+    )
 
 
-def _is_public(text: str) -> bool:
-    address = ipaddress.ip_address(text)
-    gateways = any(address in network for network in _GATEWAYS if network.version == address.version)
-    return address.is_global and not address.is_multicast and not gateways
+def _secret(settings: Settings, webhook_id: str, version: int) -> bytes:
+    name = webhook_id if version == 1 else f"{webhook_id}:{version}"
+    return hmac.new(_master_secret(settings.home / "webhooks.key"), name.encode(), hashlib.sha256).digest()
 
 
-def _secret(settings: Settings, webhook_id: str) -> bytes:
-    return hmac.new(_master_secret(settings.home / "webhooks.key"), webhook_id.encode(), hashlib.sha256).digest()
-
-
-def _shown_secret(settings: Settings, webhook_id: str) -> str:
-    return "whsec_" + base64.b64encode(_secret(settings, webhook_id)).decode()
+def _shown_secret(settings: Settings, webhook: Webhook) -> str:
+    secret = _secret(settings, webhook.webhook_id, webhook.secret_version)
+    return "whsec_" + base64.b64encode(secret).decode()
 
 
 def _master_secret(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -18,7 +19,9 @@ from api_server import NOW, OURS, Server, serving
 from pipeline.catalog import load_catalog
 from pipeline.errors import StoreUnavailableError
 from pipeline.ingest import ingest
-from pipeline.workspace.intake import adopt_intake
+from pipeline.settings import Settings
+from pipeline.store import Store
+from pipeline.workspace.intake import Intake, adopt_intake
 from pipeline.workspace.segments import SegmentWriter
 
 
@@ -205,3 +208,56 @@ def test_events_for_a_workspace_without_a_pipeline_are_refused(server: Server) -
     with server.client("theirs") as client:
         url = f"{server.url}/v1/{OURS.replace('001', '002')}/events"
         assert client.post(url, json=event(1)).status_code == 422
+
+
+_ODD: tuple[Any, ...] = (None, True, 0, -1, 2**62, 2**70, 1.5, "", "x", "7", "x" * 129, "x" * 300, "\x07", "é", "voice")
+_ODD += ("simulation", "test", NOW.isoformat(), "2026-03-02T10:00:00", "1999-01-01T00:00:00Z", "2999-01-01T00:00:00Z")
+_ODD += ([], [1], ["a"], {}, {"text": "hi"}, {"a": {"b": [1]}})
+_FIELDS = ("event_id", "event_type", "conversation_id", "occurred_at", "sequence", "domain", "origin", "channel")
+_FIELDS += ("direction", "service_id", "traffic", "run_id", "session_id", "participant", "tags", "data")
+_ATTRIBUTES = ("id", "source", "type", "time", "subject", "conversationid", "sequence", "domain", "channel")
+_ATTRIBUTES += ("direction", "serviceid", "traffic", "runid", "sessionid", "participant", "data", "data_base64")
+
+
+def odd_events(seed: int, count: int) -> Iterator[dict[str, Any]]:
+    """Canonical events and CloudEvents in which up to three fields hold something strange."""
+    draw = random.Random(seed)
+    for number in range(count):
+        if draw.random() < 0.5:
+            event: dict[str, Any] = {
+                "event_id": f"e{number}",
+                "event_type": "agent.turn",
+                "occurred_at": NOW.isoformat(),
+            }
+            names: tuple[str, ...] = _FIELDS
+        else:
+            event = {"specversion": "1.0", "id": f"c{number}", "source": "s", "type": "user.turn"}
+            event["time"] = NOW.isoformat()
+            names = _ATTRIBUTES
+        for _ in range(draw.randint(0, 3)):
+            event[draw.choice(names)] = draw.choice(_ODD)
+        if draw.random() < 0.1:
+            del event[draw.choice(list(event))]
+        yield event
+
+
+def test_whatever_is_accepted_is_stored_and_whatever_ingestion_refuses_is_refused(tmp_path: Path) -> None:
+    """The same strange events through the intake and through a file: nothing is accepted and then dropped."""
+    ours = Settings(home=tmp_path / "home", definitions=tmp_path / "none")
+    events = list(odd_events(5, 1500))
+    intake = Intake(ours)
+    refused = {each.index for each in intake.take(events)}
+    intake.close()
+    store = Store(ours)
+    outcome = ingest(store, load_catalog(ours), ours)
+    assert 200 < outcome.record_count == len(events) - len(refused)
+    assert [file.rejected_count for file in outcome.files] == [0] * len(outcome.files)
+    file = tmp_path / "all.ndjson"
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    again = ingest(store, load_catalog(ours), ours, urls=[str(file)])
+    with store.write() as con:
+        places = con.execute("SELECT place FROM rejected_records WHERE url LIKE '%all.ndjson'").fetchall()
+    dropped = {int(place.split()[-1]) - 1 for (place,) in places}
+    assert again.record_count == len(events)
+    assert dropped <= refused, [events[index] for index in sorted(dropped - refused)][:3]
+    assert len(dropped) > 200

@@ -28,6 +28,10 @@ BODIES: dict[str, Any] = {
     "update-thresholds": {"thresholds": [{"metric_key": "from_file", "operator": ">", "value": 1.0}]},
     "create-webhook": {"url": "https://1.1.1.1/hook", "events": ["run.finished"]},
     "delete-webhook": None,
+    "change-webhook": {"events": ["run.finished"]},
+    "rotate-webhook-secret": None,
+    "test-webhook": None,
+    "redeliver-webhook": None,
     "update-access": {"metrics": ["from_file"], "transcripts": False},
     "create-key": {"name": "intruder", "role": "owner"},
     "revoke-key": None,
@@ -71,6 +75,7 @@ def ids(server: Server) -> dict[str, str]:
         "conversation_id": "call-2",
         "run_id": "run-1",
         "webhook_id": made.json()["webhook_id"],
+        "delivery_id": "msg_1",
         "key_id": server.keys["viewer"].split("_")[1],
         "revision": str(changed.json()["revision"]),
     }

@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +19,11 @@ from pipeline.catalog import load_catalog
 from pipeline.errors import UserError
 from pipeline.settings import Settings
 from pipeline.store import Store
+from pipeline.store.control import control_transaction
 from pipeline.store.snapshot import snapshot_reader
 from pipeline.workspace.after_run import tell
 from pipeline.workspace.alarms import Threshold, replace_thresholds
+from pipeline.workspace.keys import create_key
 from pipeline.workspace.webhooks import EVENTS, create_webhook, deliver, sign
 
 KEY = "voice_quality_score"
@@ -189,6 +192,10 @@ def test_missed_freshness_is_told(deployment: tuple[Settings, Store], receiver: 
         "http://host.invalid/",
         "http://",
         "http://example.com:99999/",
+        "http://example.com/\x01",
+        "http://example.com/a b",
+        "http://exa\tmple.com/",
+        "http://example.com/\r\nX-Injected: 1",
     ],
 )
 def test_urls_that_lead_inside_are_refused(deployment: tuple[Settings, Store], url: str) -> None:
@@ -201,8 +208,6 @@ def test_webhooks_and_thresholds_over_http(
     deployment: tuple[Settings, Store], receiver: Receiver, tmp_path: Path
 ) -> None:
     settings, store = deployment
-    from pipeline.workspace.keys import create_key
-
     now = datetime.now(UTC)
     keys = {role: create_key(store, role, role, actor="cli", now=now)[1] for role in ("viewer", "admin")}
     with serving(settings) as url, Server(url, settings, store, keys).client("admin") as admin:
@@ -224,3 +229,95 @@ def test_webhooks_and_thresholds_over_http(
         assert admin.delete(f"/webhooks/{made.json()['webhook_id']}").status_code == 204
         assert admin.get("/webhooks").json() == {"webhooks": []}
         assert admin.delete("/webhooks/none").status_code == 404
+
+
+def test_a_receiver_that_never_ends_costs_neither_memory_nor_its_neighbours(
+    deployment: tuple[Settings, Store], receiver: Receiver
+) -> None:
+    """One trickles the head of its answer for ever, one answers without end; a third gets its message."""
+    import socket
+
+    settings, store = deployment
+    stop = threading.Event()
+    open_sockets = []
+
+    def serve(listener: socket.socket, head: bytes, again: bytes) -> None:
+        with listener, suppress(OSError):
+            peer, _ = listener.accept()
+            open_sockets.append(peer)
+            peer.recv(65536)
+            peer.sendall(head)
+            while not stop.wait(0.05):
+                peer.sendall(again)
+
+    threads = []
+    for head, again in ((b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"), (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 2**20)):
+        listener = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        create_webhook(settings, store, OURS, url, ["run.finished"], actor="cli", now=NOW)
+        threads.append(threading.Thread(target=serve, args=(listener, head, again), daemon=True))
+        threads[-1].start()
+    create_webhook(settings, store, OURS, receiver.url, ["run.finished"], actor="cli", now=NOW)
+    try:
+        assert tell(settings, store, load_catalog(settings), ["run-1"], NOW) == 2
+    finally:
+        stop.set()
+        for peer in open_sockets:
+            peer.close()
+        for thread in threads:
+            thread.join(10)
+    assert receiver.types() == ["run.finished"]
+    assert outbox(settings) == [("run.finished", 1)]  # the one that never said its last header
+
+
+def test_a_url_that_cannot_be_called_ends_no_run(deployment: tuple[Settings, Store], receiver: Receiver) -> None:
+    """One that an earlier version accepted is tried, fails and is logged; its neighbour gets its message."""
+    settings, store = deployment
+    broken, _ = create_webhook(settings, store, OURS, receiver.url, ["run.finished"], actor="cli", now=NOW)
+    create_webhook(settings, store, OURS, receiver.url, ["run.finished"], actor="cli", now=NOW)
+    with control_transaction(store) as con:
+        con.execute("UPDATE webhooks SET url = 'http://127.0.0.1/\x01' WHERE webhook_id = ?", [broken.webhook_id])
+    assert tell(settings, store, load_catalog(settings), ["run-1"], NOW) == 1
+
+
+def test_a_webhook_is_changed_tested_rotated_and_its_messages_sent_again(
+    deployment: tuple[Settings, Store], receiver: Receiver
+) -> None:
+    settings, store = deployment
+    key = {"owner": create_key(store, "owner", "owner", actor="cli", now=NOW)[1]}
+    with serving(settings) as url, Server(url, settings, store, key).client("owner") as owner:
+        made = owner.post("/webhooks", json={"url": receiver.url, "events": ["threshold.crossed"]}).json()
+        place = f"/webhooks/{made['webhook_id']}"
+        changed = owner.patch(place, json={"events": ["run.finished"]})
+        assert (changed.json()["events"], changed.json()["url"]) == (["run.finished"], receiver.url)
+        assert owner.patch(place, json={"url": "http://10.0.0.1/"}).status_code == 422
+        tested = owner.post(f"{place}/test").json()
+        assert tested == {"delivered": True, "status_code": 204, "problem": None}
+        rotated = owner.post(f"{place}/secret").json()
+        assert rotated["secret"] != made["secret"]
+        assert owner.post(f"{place}/test").json()["delivered"]
+        headers, body = receiver.got[-1]
+        stamp, message_id = int(headers["webhook-timestamp"]), headers["webhook-id"]
+        secrets = [base64.b64decode(each["secret"].removeprefix("whsec_")) for each in (rotated, made)]
+        assert headers["webhook-signature"].split() == [sign(each, message_id, stamp, body) for each in secrets]
+        assert headers["webhook-signature"].count("v1,") == 2
+        receiver.answer = 500
+        assert owner.post(f"{place}/test").json()["status_code"] == 500
+        log = owner.get(f"{place}/deliveries").json()["deliveries"]
+        assert [(each["event_type"], each["status_code"]) for each in log] == [
+            ("webhook.test", 500),
+            ("webhook.test", 204),
+            ("webhook.test", 204),
+        ]
+        receiver.answer = 204
+        again = owner.post(f"{place}/deliveries/{log[0]['delivery_id']}")
+        assert again.status_code == 202
+        send(settings, store, datetime.now(UTC) + timedelta(seconds=1))
+        assert owner.get(f"{place}/deliveries").json()["deliveries"][0]["delivery_id"] == log[0]["delivery_id"]
+        assert owner.post(f"{place}/deliveries/none").status_code == 404
+        health = owner.get(f"{url}/health").json()
+        assert health["status"] == "ok"
+        assert {work["name"] for work in health["background"]} >= {"sending webhooks"}
+    later = datetime.now(UTC) + timedelta(days=2)
+    tell(settings, store, load_catalog(settings), ["run-1"], later)
+    assert receiver.got[-1][0]["webhook-signature"].count("v1,") == 1

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Path as InPath
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from pipeline.api.auth import Admin, Editor, ServiceOf, Viewer
@@ -17,9 +17,21 @@ from pipeline.api.routing import workspace_router
 from pipeline.api.rows import period_value
 from pipeline.catalog.models import Operator
 from pipeline.workspace.alarms import State, Threshold, check_thresholds, read_thresholds, replace_thresholds
-from pipeline.workspace.webhooks import Event, create_webhook, delete_webhook, read_webhooks
+from pipeline.workspace.webhooks import (
+    Event,
+    change_webhook,
+    create_webhook,
+    delete_webhook,
+    read_deliveries,
+    read_webhooks,
+    redeliver,
+    rotate_secret,
+    send_test,
+)
 
 router = workspace_router("alerts")
+
+WebhookId = Annotated[str, InPath(min_length=1, max_length=64)]
 
 
 class ThresholdRule(BaseModel):
@@ -81,6 +93,41 @@ class WebhookCreated(WebhookShown):
     secret: str = Field(description="`whsec_…`, for the signature of the Standard Webhooks specification.")
 
 
+class WebhookChange(BaseModel):
+    """What to change of a receiver; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = Field(default=None, min_length=8, max_length=2000, pattern=r"^https?://")
+    events: list[Event] | None = Field(default=None, min_length=1, max_length=20)
+
+
+class WebhookTested(BaseModel):
+    """What the receiver answered to a message of type `webhook.test`."""
+
+    delivered: bool
+    status_code: int | None = Field(description="Null when it did not answer.")
+    problem: str | None = Field(description="Why it counts as not delivered.")
+
+
+class Delivery(BaseModel):
+    """One attempt to deliver one message."""
+
+    delivery_id: str = Field(description="The same for every attempt; sent as `webhook-id`.")
+    event_type: str
+    body: str
+    attempt: int = Field(description="From 1; a test is 0.")
+    attempted_at: AwareDatetime
+    status_code: int | None
+    problem: str | None = Field(description="Null: it was delivered.")
+
+
+class DeliveriesResponse(BaseModel):
+    """Attempts of the last 30 days, newest first."""
+
+    deliveries: list[Delivery]
+
+
 class WebhooksResponse(BaseModel):
     """All receivers."""
 
@@ -90,13 +137,17 @@ class WebhooksResponse(BaseModel):
 @router.get("/settings/thresholds", operation_id="get-thresholds", responses=READ_ERRORS)
 def get_thresholds(caller: Viewer, service: ServiceOf, request: Request, response: Response) -> ThresholdsResponse:
     """All thresholds and their state."""
-    with service.control.reader.cursor() as (con, _):
-        thresholds = read_thresholds(con, caller.workspace_id)
-    visible = [each for each in thresholds if caller.may_read(each.metric_key)]
-    with service.read(request, response, caller) as con:
+    with service.read(request, response, caller) as con:  # first: what is read after it is never older than the ETag
+        with service.control.reader.cursor() as (control, _):
+            thresholds = read_thresholds(control, caller.workspace_id)
+        visible = [each for each in thresholds if caller.may_read(each.metric_key)]
         checked = check_thresholds(con, caller.workspace_id, visible, datetime.now(UTC))
     rows = [
-        {**vars(each.threshold), "state": each.state, "period": None if each.row is None else period_value(each.row)}
+        {
+            **vars(each.threshold),
+            "state": each.state,
+            "period": None if each.row is None else period_value(service.shown(caller, [each.row])[0]),
+        }
         for each in checked
     ]
     return ThresholdsResponse.model_validate({"thresholds": rows})
@@ -136,9 +187,67 @@ def post_webhook(caller: Editor, service: ServiceOf, body: NewWebhook) -> Webhoo
 
 @router.delete("/webhooks/{webhook_id}", operation_id="delete-webhook", status_code=204, responses=WRITE_ERRORS)
 def remove_webhook(
-    webhook_id: Annotated[str, InPath(min_length=1, max_length=64)],
+    webhook_id: WebhookId,
     caller: Editor,
     service: ServiceOf,
 ) -> None:
     """Remove a receiver and what waits for it."""
     delete_webhook(service.store, caller.workspace_id, webhook_id, actor=caller.actor, now=datetime.now(UTC))
+
+
+@router.patch("/webhooks/{webhook_id}", operation_id="change-webhook", responses=WRITE_ERRORS)
+def patch_webhook(webhook_id: WebhookId, caller: Editor, service: ServiceOf, body: WebhookChange) -> WebhookShown:
+    """Change where messages go, or which; the secret stays."""
+    webhook = change_webhook(
+        service.settings,
+        service.store,
+        caller.workspace_id,
+        webhook_id,
+        url=body.url,
+        events=body.events,
+        actor=caller.actor,
+        now=datetime.now(UTC),
+    )
+    return WebhookShown.model_validate(vars(webhook))
+
+
+@router.post("/webhooks/{webhook_id}/secret", operation_id="rotate-webhook-secret", responses=WRITE_ERRORS)
+def rotate_webhook_secret(webhook_id: WebhookId, caller: Editor, service: ServiceOf) -> WebhookCreated:
+    """Give a receiver a new secret. For a day messages carry two signatures, of the new secret and of the old one."""
+    webhook, secret = rotate_secret(
+        service.settings, service.store, caller.workspace_id, webhook_id, actor=caller.actor, now=datetime.now(UTC)
+    )
+    return WebhookCreated.model_validate({**vars(webhook), "secret": secret})
+
+
+@router.post("/webhooks/{webhook_id}/test", operation_id="test-webhook", responses=WRITE_ERRORS)
+def test_webhook(webhook_id: WebhookId, caller: Editor, service: ServiceOf) -> WebhookTested:
+    """Send a signed message of type `webhook.test` now and say what the receiver answered."""
+    outcome = send_test(service.settings, service.store, caller.workspace_id, webhook_id, datetime.now(UTC))
+    return WebhookTested(delivered=outcome.problem is None, status_code=outcome.status, problem=outcome.problem)
+
+
+@router.get("/webhooks/{webhook_id}/deliveries", operation_id="list-webhook-deliveries", responses=WRITE_ERRORS)
+def list_deliveries(
+    webhook_id: WebhookId, caller: Admin, service: ServiceOf, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> DeliveriesResponse:
+    """What was sent to a receiver, and what it answered."""
+    with service.control.reader.cursor() as (con, _):
+        found = read_deliveries(con, caller.workspace_id, webhook_id, limit)
+    return DeliveriesResponse.model_validate({"deliveries": found})
+
+
+@router.post(
+    "/webhooks/{webhook_id}/deliveries/{delivery_id}",
+    operation_id="redeliver-webhook",
+    status_code=202,
+    responses=WRITE_ERRORS,
+)
+def redeliver_webhook(
+    webhook_id: WebhookId,
+    delivery_id: Annotated[str, InPath(min_length=1, max_length=64)],
+    caller: Editor,
+    service: ServiceOf,
+) -> None:
+    """Send a message again under its old id, within 15 seconds."""
+    redeliver(service.store, caller.workspace_id, webhook_id, delivery_id, actor=caller.actor, now=datetime.now(UTC))

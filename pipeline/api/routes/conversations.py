@@ -15,13 +15,15 @@ from pipeline.aggregate.queries import Traffic
 from pipeline.api.auth import Admin, ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, WRITE_ERRORS, InvalidError
 from pipeline.api.models.values import SingleValue
-from pipeline.api.routes.parameters import Id, Moment, ShortId, check_range, visible_metric
+from pipeline.api.routes.parameters import Id, Moment, ShortId, check_labels, check_range, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import single_value
+from pipeline.api.service import Caller, Service
 from pipeline.erasure import forget_and_publish
 from pipeline.errors import NotFoundError
-from pipeline.reports.conversations import find_conversations, metrics_map, read_conversation
+from pipeline.reports.conversations import conversation_values, find_conversations, metrics_map, read_conversation
 from pipeline.reports.outcome_filter import Outcome, OutcomeFilter, metrics_of
+from pipeline.reports.readable import MEASURES
 
 router = workspace_router("conversations")
 
@@ -45,11 +47,11 @@ class Conversation(BaseModel):
     duration_seconds: float | None
     quality_score: float | None
     escalated: bool | None
-    turn_count: int
-    agent_turn_count: int
-    user_turn_count: int
-    tool_call_count: int
-    tool_failure_count: int
+    turn_count: int | None = Field(description="Null, as the other columns that are metrics, for keys without them.")
+    agent_turn_count: int | None
+    user_turn_count: int | None
+    tool_call_count: int | None
+    tool_failure_count: int | None
 
 
 class ConversationsResponse(BaseModel):
@@ -112,28 +114,27 @@ def list_conversations(
     check_range(date_from, date_to)
     outcome = _outcome(where)
     for key in set() if outcome is None else set(metrics_of(outcome)):
-        visible_metric(service, caller, key)
+        check_labels(caller, visible_metric(service, caller, key))
     drawn = None if sample == "newest" else seed or secrets.token_hex(4)
     # A fresh sample is drawn each time that it is asked for without a seed.
     reading = service.draw() if drawn != seed and drawn is not None else service.read(request, response, caller)
     with reading as con:
-        rows = find_conversations(
-            con,
-            caller.workspace_id,
-            outcome,
-            traffic=source,
-            service_id=service_id,
-            channel=channel,
-            run_id=run_id,
-            session_id=session_id,
-            date_from=date_from,
-            date_to=date_to,
-            seed=drawn,
-            limit=limit,
-            offset=offset,
-        )
-    found = [{**row, "source": row["traffic"]} for row in rows]
-    total = rows[0]["total"] if rows else 0
+        chosen: dict[str, Any] = {
+            "traffic": source,
+            "service_id": service_id,
+            "channel": channel,
+            "run_id": run_id,
+            "session_id": session_id,
+            "date_from": date_from,
+            "date_to": date_to,
+            "seed": drawn,
+        }
+        rows = find_conversations(con, caller.workspace_id, outcome, **chosen, limit=limit, offset=offset)
+        counted = rows
+        if not rows and offset:  # past the last page
+            counted = find_conversations(con, caller.workspace_id, outcome, **chosen, limit=1)
+    found = [{**row, **_hidden_measures(service, caller), "source": row["traffic"]} for row in rows]
+    total = counted[0]["total"] if counted else 0
     return ConversationsResponse.model_validate({"conversations": found, "total": total, "seed": drawn})
 
 
@@ -148,9 +149,13 @@ def get_conversation(
     """One conversation: turns, summary, and what every metric says about it or why it says nothing."""
     with service.read(request, response, caller) as con:
         row = read_conversation(con, caller.workspace_id, conversation_id)
-        metrics, values = metrics_map(con, caller.workspace_id, row["conversation_id"], caller.metric_list)
-    hidden = {} if caller.transcripts else {"turns": None, "intelligence": None}
-    shown = {"metrics": metrics, "values": [single_value(value, caller) for value in values]}
+        values = service.shown(
+            caller, conversation_values(con, caller.workspace_id, row["conversation_id"], caller.metric_list)
+        )
+    hidden = _hidden_measures(service, caller)
+    hidden |= {} if caller.transcripts else {"turns": None}
+    hidden |= {} if caller.transcripts and caller.metrics is None else {"intelligence": None}
+    shown = {"metrics": metrics_map(values), "values": [single_value(value, caller) for value in values]}
     return ConversationDetail.model_validate({**row, "source": row["traffic"], **hidden, **shown})
 
 
@@ -176,6 +181,14 @@ def forget_conversation(
         raise NotFoundError("This deployment holds another workspace only.")
     found = forget_and_publish(service.store, service.settings, ids=[conversation_id], actor=caller.actor)
     return Erased.model_validate(asdict(found))
+
+
+def _hidden_measures(service: Service, caller: Caller) -> dict[str, None]:
+    """Columns that are metrics, for callers who may read some metrics only."""
+    if caller.metrics is None:
+        return {}
+    given = service.rights(caller).measures
+    return {name: None for name in MEASURES if name not in given}
 
 
 def _outcome(text: str | None) -> Outcome | None:

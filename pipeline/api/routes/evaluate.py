@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, ErrorResponse
 from pipeline.api.models.values import MetricEvaluateRequest, MetricEvaluateResponse
-from pipeline.api.routes.parameters import MetricKey, visible_metric
+from pipeline.api.routes.parameters import MetricKey, check_labels, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import conversation_value
 from pipeline.errors import EvaluationFailedError, UnknownConversationError
@@ -36,6 +36,7 @@ def evaluate_metric(
     conversation's last event is 404: what it looked like then is not kept. Other modes need no evaluation: 422.
     """
     metric = visible_metric(service, caller, metric_key)
+    check_labels(caller, metric)
     with service.data.cursor() as (con, _):
         row = read_conversation(con, caller.workspace_id, body.subject_id)
     if body.as_of is not None and row["last_arrival_at"] > body.as_of:

@@ -16,6 +16,7 @@ from pipeline.api.errors import READ_ERRORS
 from pipeline.api.routes.parameters import Moment, ShortId, check_range, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.reports.export import Format, Kind, write_export
+from pipeline.reports.readable import MEASURES, fixed_labels
 
 router = workspace_router("exports")
 
@@ -61,6 +62,11 @@ def export(
     keys = caller.metric_list
     if metric_key is not None:
         keys = [visible_metric(service, caller, key).key for key in metric_key]
+    rights = service.rights(caller)
+    hidden = () if caller.metrics is None else [name for name in MEASURES if name not in rights.measures]
+    labels = None
+    if not caller.transcripts:
+        labels = [key for key, _ in fixed_labels(service.control.catalog(caller.workspace_id))]
     with service.exporting() as con, TemporaryDirectory() as folder:
         file = Path(folder) / kind
         exported = write_export(
@@ -71,6 +77,8 @@ def export(
             file,
             keys=keys,
             transcripts=caller.transcripts,
+            labels=labels,
+            hidden=hidden,
             traffic=source,
             service_id=service_id,
             date_from=date_from,

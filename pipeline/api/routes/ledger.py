@@ -14,6 +14,8 @@ from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import StateCounts
 from pipeline.api.routes.parameters import Moment
 from pipeline.api.routing import workspace_router
+from pipeline.api.rows import HIDDEN_FAILURE
+from pipeline.api.service import Caller
 from pipeline.errors import NotFoundError
 from pipeline.reports import ledger
 from pipeline.store import STATES
@@ -110,7 +112,7 @@ def list_runs(
     """Runs of the pipeline, newest first."""
     with service.read(request, response, caller) as con:
         rows = ledger.runs(con, caller.workspace_id, caller.metric_list, limit, offset)
-    return RunsResponse.model_validate({"runs": list(map(_with_states, rows))})
+    return RunsResponse.model_validate({"runs": [_with_states(row, caller) for row in rows]})
 
 
 @router.get("/runs/{run_id}", operation_id="get-run", responses=READ_ERRORS)
@@ -126,7 +128,7 @@ def get_run(
         rows = ledger.run_rows(con, caller.workspace_id, run_id, caller.metric_list)
     if not rows:
         raise NotFoundError(f"No run is called {run_id!r}. GET …/runs lists them.")
-    return RunResponse.model_validate({"run_id": run_id, "rows": list(map(_with_states, rows))})
+    return RunResponse.model_validate({"run_id": run_id, "rows": [_with_states(row, caller) for row in rows]})
 
 
 @router.get("/coverage", operation_id="get-coverage", responses=READ_ERRORS)
@@ -146,11 +148,19 @@ def get_coverage(
         raise InvalidError([(("query", "date_to"), "outside of what can be computed")]) from None
     if not HOUR <= last - first <= _MOST_HOURS * HOUR:
         raise InvalidError([(("query", "date_from"), "the range must hold between one hour and 31 days")])
-    metrics = [metric for metric in service.control.catalog(caller.workspace_id).active if caller.may_read(metric.key)]
     with service.read(request, response, caller) as con:
+        catalog = service.control.catalog(caller.workspace_id)
+        metrics = [metric for metric in catalog.active if caller.may_read(metric.key)]
         rows = ledger.coverage(con, caller.workspace_id, metrics, first, last)
+    rows = [{**row, "last_failure": _told(row["last_failure"], caller)} for row in rows]
     return CoverageResponse.model_validate({"date_from": first, "date_to": last, "metrics": rows})
 
 
-def _with_states(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "states": {state: row[f"{state}_count"] for state in STATES}}
+def _with_states(row: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    told = {"failure": _told(row["failure"], caller)} if "failure" in row else {}
+    return {**row, **told, "states": {state: row[f"{state}_count"] for state in STATES}}
+
+
+def _told(failure: str | None, caller: Caller) -> str | None:
+    """A failure as the caller may read it: its text can quote what was said."""
+    return failure if failure is None or caller.transcripts else HIDDEN_FAILURE

@@ -62,7 +62,7 @@ def list_metrics(
                 add_changes(pairs, queries.goals(con, caller.workspace_id))
             found = found[offset:]
             add_distributions(con, caller.workspace_id, found, as_known_at)
-            rows += map(period_value, found)
+            rows += map(period_value, service.shown(caller, found))
         if filters.entities and len(rows) < limit:
             catalog = service.control.catalog(caller.workspace_id)
             start, most = max(0, offset - before), limit - len(rows)
@@ -108,7 +108,7 @@ def get_metric(
                 limit=limit,
             )
             add_distributions(con, caller.workspace_id, found, as_known_at)
-            rows += map(period_value, found)
+            rows += map(period_value, service.shown(caller, found))
         if filters.entities:
             catalog = service.control.catalog(caller.workspace_id)
             rows += entity_rows(
@@ -159,7 +159,7 @@ def get_trend(
                 as_known_at=as_known_at,
                 group_by=group_by,
             )
-            rows += map(period_value, found)
+            rows += map(period_value, service.shown(caller, found))
         if filters.entities:
             catalog = service.control.catalog(caller.workspace_id)
             single = entity_rows(con, service, caller, catalog, filters, metric.key, limit=500, date_from=spans[0][0])

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Depends, Query
+from fastapi import Depends, HTTPException, Query
 from fastapi import Path as InPath
 from pydantic import AwareDatetime, BeforeValidator, StringConstraints
 
@@ -16,6 +16,7 @@ from pipeline.api.rows import stored_entity
 from pipeline.api.service import Caller, Service
 from pipeline.catalog.catalog import Metric
 from pipeline.errors import UnknownMetricError
+from pipeline.reports.readable import has_fixed_labels
 
 MetricKey = Annotated[
     str, InPath(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$", description="Lowercase and underscores.")
@@ -85,6 +86,14 @@ def visible_metric(service: Service, caller: Caller, key: str) -> Metric:
     if metric is None or not caller.may_read(key):
         raise UnknownMetricError(f"No metric has the key {key!r}. GET …/metrics/catalog lists all that there are.")
     return metric
+
+
+def check_labels(caller: Caller, metric: Metric) -> None:
+    """Refuse labels that can quote what was said to who may not read it."""
+    if not caller.transcripts and not has_fixed_labels(metric.definition):
+        raise HTTPException(
+            403, f"The labels of {metric.key} can quote what was said, and the key may not read transcripts."
+        )
 
 
 def check_range(date_from: datetime | None, date_to: datetime | None) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from datetime import date, datetime, time, timedelta
+import asyncio
 from typing import Any
 
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import WRITE_ERRORS
 from pipeline.api.routing import workspace_router
-from pipeline.reports.guarded_sql import MOST_CHARACTERS, Rights, guard, run_guarded
+from pipeline.reports.guarded_sql import MOST_CHARACTERS
 
 router = workspace_router("sql")
+_CLIENT_CLOSED = 499
+"""Nobody reads it; nginx logs it under this number."""
 
 
 class SqlQuery(BaseModel):
@@ -43,45 +46,35 @@ class SqlAnswer(BaseModel):
 
     columns: list[Column]
     rows: list[list[Any]]
-    truncated: bool = Field(description="Whether there were more rows.")
+    truncated: bool = Field(description="Whether there were more rows, or more bytes.")
 
 
-@router.post("/query", operation_id="run-query", responses=WRITE_ERRORS)
-def run_query(caller: Viewer, service: ServiceOf, body: SqlQuery) -> SqlAnswer:
+@router.post("/query", operation_id="run-query", responses=WRITE_ERRORS, response_model=SqlAnswer)
+async def run_query(caller: Viewer, service: ServiceOf, request: Request, body: SqlQuery) -> Response:
     """Run one SELECT, in DuckDB's dialect.
 
     There are conversations, events, metric_definitions, metric_values, metric_periods and extraction_runs, and of what
     counts now current_values, current_periods and latest_periods; they hold the workspace's own rows and what the key
-    may read of them. Rows, time and memory are limited; a query that is
-    refused, fails or asks for too much is 422, with the reason.
+    may read of them. Rows, bytes, time, memory and queries at once are limited; rows beyond a limit are cut off
+    (`truncated`), a query that is refused, fails or asks for too much is 422, with the reason. Whoever hangs up stops
+    the query.
     """
-    serve = service.settings.serve
-    most_rows = min(body.limit, serve.sql_rows)
-    rights = Rights(
-        caller.workspace_id, None if caller.metrics is None else tuple(sorted(caller.metrics)), caller.transcripts
-    )
-    sql = guard(body.sql, rights, most_rows)
-    with service.sql.cursor() as (con, _):
-        answer = run_guarded(con, sql, most_rows=most_rows, seconds=serve.sql_seconds)
-    return SqlAnswer(
-        columns=[Column(name=name, type=kind) for name, kind in answer.columns],
-        rows=[[_plain(value) for value in row] for row in answer.rows],
-        truncated=answer.truncated,
-    )
+    rights = await run_in_threadpool(service.rights, caller)
+    most_rows = min(body.limit, service.settings.serve.sql_rows)
+    query = asyncio.ensure_future(service.sql.run(caller.actor, body.sql, rights, most_rows))
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({query, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if query.done():
+            return Response(query.result(), media_type="application/json")
+        return Response(status_code=_CLIENT_CLOSED)
+    finally:
+        for task in (query, gone):
+            task.cancel()
+        await asyncio.gather(query, gone, return_exceptions=True)
 
 
-def _plain(value: Any) -> Any:
-    """A value of DuckDB as JSON has it; what JSON has no form for becomes text, a number that is none becomes null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return value.hex() if isinstance(value, bytes) else str(value)
+async def _gone(request: Request) -> None:
+    """Ends when the client hangs up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -141,6 +141,7 @@ def _change(
         now=datetime.now(UTC),
         expected=_expected(if_match),
         dry_run=dry_run,
+        transcripts=caller.transcripts,
     )
     catalog = load_workspace_catalog(service.settings, caller.workspace_id, saved.definitions, saved.overrides)
     answer = _answer(catalog, caller, saved.revision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import duckdb
 from fastapi import HTTPException, Query, Request, Response
@@ -13,7 +13,16 @@ from pipeline.aggregate.queries import Row, Traffic
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import BreakdownResponse, MetricListResponse, SingleValuesResponse
-from pipeline.api.routes.parameters import Filters, Id, MetricKey, Moment, ShortId, check_range, visible_metric
+from pipeline.api.routes.parameters import (
+    Filters,
+    Id,
+    MetricKey,
+    Moment,
+    ShortId,
+    check_labels,
+    check_range,
+    visible_metric,
+)
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import conversation_value, period_value, single_value
 from pipeline.api.service import Caller, Service
@@ -71,6 +80,7 @@ def get_breakdown(
         raise InvalidError([(("query", "date_to"), "outside of what can be computed")]) from None
     with service.read(request, response, caller) as con:
         metric = visible_metric(service, caller, metric_key)
+        check_labels(caller, metric)
         rows = breakdown(
             con,
             caller.workspace_id,
@@ -112,24 +122,25 @@ def list_single_values(
     check_range(date_from, date_to)
     with service.read(request, response, caller) as con:
         metric = visible_metric(service, caller, metric_key)
-        rows = single_values(
-            con,
-            caller.workspace_id,
-            keys=[metric.key],
-            whole=not parts,
-            status=status,
-            traffic=source,
-            entity_id=entity_id,
-            service_id=service_id,
-            run_id=run_id,
-            session_id=session_id,
-            date_from=date_from,
-            date_to=date_to,
-            limit=limit,
-            offset=offset,
-        )
-    total = rows[0]["total"] if rows else 0
-    return SingleValuesResponse.model_validate({"values": [single_value(row, caller) for row in rows], "total": total})
+        chosen: dict[str, Any] = {
+            "keys": [metric.key],
+            "whole": not parts,
+            "status": status,
+            "traffic": source,
+            "entity_id": entity_id,
+            "service_id": service_id,
+            "run_id": run_id,
+            "session_id": session_id,
+            "date_from": date_from,
+            "date_to": date_to,
+        }
+        rows = single_values(con, caller.workspace_id, **chosen, limit=limit, offset=offset)
+        total = rows[0]["total"] if rows else 0
+        if not rows and offset:  # past the last page
+            first = single_values(con, caller.workspace_id, **chosen, limit=1)
+            total = first[0]["total"] if first else 0
+    shown = [single_value(row, caller) for row in service.shown(caller, rows)]
+    return SingleValuesResponse.model_validate({"values": shown, "total": total})
 
 
 @router.get("/calls/{call_id}/metrics", operation_id="list-call-metric-values", responses=READ_ERRORS)
@@ -191,7 +202,7 @@ def entity_rows(
             definitions[row["metric_key"]].unit,
             service.settings.zone,
         )
-        for row in rows
+        for row in service.shown(caller, rows)
     ]
 
 

@@ -56,6 +56,20 @@ COMMENT ON COLUMN webhooks.events IS 'What it is told.';
 COMMENT ON COLUMN webhooks.created_at IS 'When it was made, UTC.';
 COMMENT ON COLUMN webhooks.created_by IS 'Who made it.';
 
+COMMENT ON COLUMN webhooks.secret_version IS 'Which of its secrets signs; null is the first.';
+COMMENT ON COLUMN webhooks.rotated_at IS 'When that secret took the place of the one before, which signs too for a day; null: never.';
+
+COMMENT ON TABLE webhook_deliveries IS 'Attempts to deliver messages, for a month.';
+COMMENT ON COLUMN webhook_deliveries.workspace_id IS 'UUID of the workspace.';
+COMMENT ON COLUMN webhook_deliveries.webhook_id IS 'Whom it was for.';
+COMMENT ON COLUMN webhook_deliveries.delivery_id IS 'The message.';
+COMMENT ON COLUMN webhook_deliveries.event_type IS 'What happened.';
+COMMENT ON COLUMN webhook_deliveries.body IS 'The message.';
+COMMENT ON COLUMN webhook_deliveries.attempt IS 'Which try it was, from 1; a test is 0.';
+COMMENT ON COLUMN webhook_deliveries.attempted_at IS 'When it was sent, UTC.';
+COMMENT ON COLUMN webhook_deliveries.status_code IS 'What the receiver answered; null when it did not.';
+COMMENT ON COLUMN webhook_deliveries.problem IS 'Why it counts as not delivered; null: it was.';
+
 COMMENT ON TABLE webhook_outbox IS 'Messages that were not delivered yet.';
 COMMENT ON COLUMN webhook_outbox.workspace_id IS 'UUID of the workspace.';
 COMMENT ON COLUMN webhook_outbox.delivery_id IS 'The message.';

@@ -12,6 +12,11 @@ CREATE TABLE control.webhooks AS FROM webhooks;
 
 CREATE TABLE control.webhook_outbox AS FROM webhook_outbox;
 
+CREATE TABLE control.webhook_deliveries AS
+FROM webhook_deliveries
+ORDER BY attempted_at DESC
+LIMIT 10000;
+
 -- The whole log is in the data's snapshot; the newest entries are what is asked for between two publications.
 CREATE TABLE control.audit_log AS
 FROM audit_log
