@@ -103,7 +103,9 @@ def _for_degrees(c: Columns) -> Numbers:
     """
     from scipy.special import ndtri, stdtrit  # scipy.stats takes seconds to import
 
-    degrees = np.where(c["degrees"] >= 1, c["degrees"], 1.0)
+    # All that were seen are alike: there is no variance whose degrees of freedom could be told.
+    degrees = np.where(np.isnan(c["degrees"]), c["effective_count"] - 1, c["degrees"])
+    degrees = np.where(degrees >= 1, degrees, 1.0)
     shrunk = c["effective_count"] * (ndtri(1 - TAIL) / stdtrit(degrees, 1 - TAIL)) ** 2
     return np.where(c["designed"] > 0, shrunk, c["effective_count"])
 

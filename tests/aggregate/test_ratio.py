@@ -182,7 +182,9 @@ def test_two_versions_of_an_event_level_metric_keep_apart(bench):
     bench.define(submitted)
     stale(bench, "x")
     with bench.store.transaction() as con:
-        con.execute("INSERT INTO stale_periods BY NAME SELECT workspace_id, metric_key, 'v0' AS definition_version, hour FROM stale_periods")
+        con.execute(
+            "INSERT INTO stale_periods BY NAME SELECT workspace_id, metric_key, 'v0' AS definition_version, hour FROM stale_periods"
+        )
     bench.aggregate(created)
     rows = bench.periods("granularity = 'day' AND service_id IS NULL")
     assert [(row["definition_version"], row["value"]) for row in rows] == [("v0", 2.0), ("v1", 3.0)]

@@ -16,7 +16,7 @@ DAY = "granularity = 'day' AND category IS NULL"
 
 @pytest.mark.parametrize(("n", "half_width"), [(10, 25.1), (30, 14.8), (100, 8.1), (300, 4.6), (500, 3.6), (1000, 2.5)])
 def test_half_width_of_four_in_five(bench, n, half_width):
-    """Inside Clopper and Pearson's interval, which covers more than it says, and not inside Jeffreys', which covers less."""
+    """Inside Clopper and Pearson's interval, which covers more than it says; Jeffreys' inside it, which covers less."""
     metric = bench.metric(metric_type="boolean", aggregation="rate")
     bench.put(bench.value(number % 5 != 0) for number in range(n))
     bench.aggregate(metric)
@@ -42,7 +42,7 @@ def test_nothing_seen_still_allows_something(bench):
 
 
 def test_all_scores_being_equal_does_not_make_the_mean_certain(bench):
-    """One in so many might differ, and be as far away as the scale allows: the share of which none was seen is a rate."""
+    """One in so many might differ, and be as far away as the scale allows: of such a share, none was seen."""
     scale = {"valid_range_min": 1, "valid_range_max": 5}
     bench.put(bench.value(5.0) for _ in range(20))
     bench.aggregate(bench.metric(**scale))
@@ -214,7 +214,10 @@ def test_the_most_recent_are_no_sample_so_nothing_is_said_of_the_rest(bench):
         bench.put(bench.value(status="over_cap", key=metric.key) for _ in range(60))
     bench.aggregate(*metrics)
     assert {name for name, method in complete.items() if method != "none"} == set(kinds) - {"count", "sum"}
-    found = {(row["interval_method"], row["interval_low"], row["interval_about"], row["selection"]) for row in bench.periods()}
+    found = {
+        (row["interval_method"], row["interval_low"], row["interval_about"], row["selection"])
+        for row in bench.periods()
+    }
     assert found == {("none", None, None, "recent")}
     assert {row["estimated"] for row in bench.periods("aggregation IN ('count', 'sum')")} == {True}
 

@@ -111,7 +111,7 @@ def fill(bench: Any) -> None:
             wanted = statement.named_parameters
             con.execute(statement, {name: value for name, value in parameters.items() if name in wanted})
         con.execute(
-            "INSERT INTO stale_periods VALUES ($w, 'score', $v, TIMESTAMPTZ '2025-06-01 10:00:00+00')",
+            "INSERT INTO stale_periods VALUES ($w, 'score', $v, TIMESTAMPTZ '2025-06-01 10:00:00+00', NULL)",
             {"w": bench.store.workspace_id, "v": version},
         )
     bench.run()  # enters the definitions, which restates what is there

@@ -18,7 +18,7 @@ FILES = 12
 def add(store: Store, mark: str) -> None:
     with store.transaction() as con:
         con.execute(
-            "INSERT INTO stale_periods SELECT 'w', ?, 'v', '2026-01-01 00:00:00Z'::TIMESTAMPTZ + to_hours(i) "
+            "INSERT INTO stale_periods SELECT 'w', ?, 'v', '2026-01-01 00:00:00Z'::TIMESTAMPTZ + to_hours(i), NULL "
             "FROM range(500) t(i)",
             [mark],
         )

@@ -141,7 +141,7 @@ SELECT
     'share' AS family,
     c.share AS estimate,
     sqrt(c.variance) AS standard_error,
-    v.degrees,
+    c.degrees,
     CASE WHEN c.variance IS NULL THEN c.plain_count
         ELSE least(
             CASE WHEN v.clustered THEN v.event_count ELSE 2 * v.kish_count END,

@@ -285,14 +285,20 @@ by_hour AS (
     WHERE s.left_out AND NOT s.clustered AND w.event_count > 0
 ),
 
+varying_hours AS (
+    SELECT
+        *,
+        weight ** 2 * event_count / greatest(event_count - 1, 1)
+        * CASE WHEN event_count > 1 THEN away_2 - away_1 ** 2 / examined_count ELSE away_2 END AS variance
+    FROM by_hour
+),
+
 sampled AS (
     SELECT
         period_id, class_id, category,
-        sum(
-            weight ** 2 * event_count / greatest(event_count - 1, 1)
-            * CASE WHEN event_count > 1 THEN away_2 - away_1 ** 2 / examined_count ELSE away_2 END
-        ) / sum(weight * event_count) ** 2 AS variance
-    FROM by_hour
+        sum(variance) / sum(weight * event_count) ** 2 AS variance,
+        sum(variance) ** 2 / nullif(sum(variance ** 2 / greatest(event_count - 1, 1)), 0) AS degrees
+    FROM varying_hours
     GROUP BY period_id, class_id, category
 ),
 
@@ -326,6 +332,7 @@ SELECT
     s.share,
     s.avg_confidence,
     coalesce(sampled.variance, clustered.variance) AS variance,
+    coalesce(sampled.degrees, clustered.unit_count - 1) AS degrees,
     CASE
         WHEN clustered.unit_count IS NOT NULL THEN clustered.unit_count
         WHEN s.left_out THEN s.kish_count
