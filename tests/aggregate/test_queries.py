@@ -91,7 +91,7 @@ def test_history_is_newest_first_and_says_what_was_known(filled):
 
 
 def test_a_period_belongs_to_the_range_that_it_starts_in(filled):
-    """The tenth of March is one day: it starts at midnight, whatever it holds, and is in one of two ranges that meet."""
+    """Of two ranges that meet, a day is in one, whatever it holds."""
     workspace, midnight = filled.store.workspace_id, datetime(2026, 3, 10, tzinfo=UTC)
 
     def days(**between):

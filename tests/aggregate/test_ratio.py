@@ -183,7 +183,8 @@ def test_two_versions_of_an_event_level_metric_keep_apart(bench):
     stale(bench, "x")
     with bench.store.transaction() as con:
         con.execute(
-            "INSERT INTO stale_periods BY NAME SELECT workspace_id, metric_key, 'v0' AS definition_version, hour FROM stale_periods"
+            "INSERT INTO stale_periods BY NAME"
+            " SELECT workspace_id, metric_key, 'v0' AS definition_version, hour FROM stale_periods"
         )
     bench.aggregate(created)
     rows = bench.periods("granularity = 'day' AND service_id IS NULL")

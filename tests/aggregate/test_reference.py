@@ -290,7 +290,7 @@ class Sample:
         }[name]
 
     def quantile(self, share: float) -> float:
-        """Interpolated between the middles of the stretches of weight that values cover, as numpy does for equal ones."""
+        """Interpolated between the middles of the stretches of weight that values cover."""
         x, w = self.sorted()
         even = w.min() == w.max()
         places = np.arange(len(x)) if even else np.cumsum(w) - w / 2
