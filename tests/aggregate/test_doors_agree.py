@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
-from pipeline.aggregate.measure import REST, measure
+from pipeline.aggregate.measure import measure
 from pipeline.aggregate.merge import merge_hours
 from pipeline.catalog.aggregations import AGGREGATIONS
 from pipeline.reports.breakdown import breakdown
@@ -22,6 +22,9 @@ from pipeline.store import STATES
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata"]
 NOW = datetime(2026, 4, 2, 12, tzinfo=UTC)  # the clocks of Berlin changed on the Sunday before
 DAYS = 8
+SOME = {"below", "numerical_sum", "numerical_avg", "numerical_ratio", "numerical_p90", "numerical_trimmed_mean"} | {
+    "categorical_count", "event_boolean_rate", "event_categorical_count", "event_numerical_ratio",
+}  # fmt: skip
 LEDGER = ("eligible_count", "event_count", *(f"{state}_count" for state in STATES if state != "ok"))
 NUMBERS = (
     *LEDGER,
@@ -74,6 +77,8 @@ def all_metrics(bench) -> list[Any]:
             metrics.append(
                 bench.metric(f"{kind}_{name}", aggregation=name, metric_type=kind, **wide, **(sides if ratio else {}))
             )
+            if name in ("p50", "p75", "p90", "p95", "p99", "p999", "max"):  # those of events are like the others
+                continue
             metrics.append(
                 bench.metric(
                     f"event_{kind}_{name}", aggregation=name, metric_type=kind, source="surface_events",
@@ -166,7 +171,8 @@ def test_stored_measured_series_and_merged_rows_are_the_same(bench, conversation
     fill(bench, conversations, metrics, zone_name)
     spans = {grain: spans_until(NOW, DAYS, grain, zone) for grain in ("hour", "day", "week", "month")}
     assert all(start.astimezone(zone).weekday() == 0 for start, _ in spans["week"])  # weeks start on Monday
-    held = Counter()
+    held: Counter[str] = Counter()
+    found: dict[str, dict[Any, dict[str, Any]]] = {}
     with bench.publish() as con:
         for metric in metrics:
             stored = by_start(
@@ -177,13 +183,7 @@ def test_stored_measured_series_and_merged_rows_are_the_same(bench, conversation
             for place, row in stored.items():
                 agree(measured[place], row, (metric.key, "stored", place))
                 held["stored"] += 1
-            for grain in ("day", "week", "month"):
-                is_stored = grain == "day"
-                for row in series(con, workspace, metric, spans[grain], grain=grain, stored=is_stored):
-                    place = row["period_start"], row["period_end"], None
-                    if row["eligible_count"]:
-                        agree(row, measured[place], (metric.key, grain, place))
-                        held[grain] += 1
+            found[metric.key] = measured
             # The hours of a day add up to the day.
             hours = [measured[*span, None] for span in spans["hour"] if (*span, None) in measured]
             for start, end in spans["day"][:-1]:
@@ -198,25 +198,33 @@ def test_stored_measured_series_and_merged_rows_are_the_same(bench, conversation
                         known = [row[name] for row in inside if row[name] is not None]
                         assert day[name] == pytest.approx(sum(known) if known else None, rel=1e-9), (metric.key, name)
                     held["added up"] += 1
+            if zone_name != "Europe/Berlin" and metric.key not in SOME:
+                continue  # a span says nothing of its zone, so that one zone shows it for all
+            for row in [
+                *series(con, workspace, metric, spans["day"], grain="day", stored=True),
+                *series(con, workspace, metric, spans["week"] + spans["month"], grain="week", stored=False),
+            ]:
+                place = row["period_start"], row["period_end"], None
+                if row["eligible_count"]:
+                    agree(row, measured[place], (metric.key, "series", place))
+                    held["series"] += 1
             (week,) = [span for span in spans["week"] if span[0] <= NOW < span[1]]
             (row,) = breakdown(con, workspace, metric, week)
             agree(row, measured[*week, None], (metric.key, "breakdown"))
 
-        if zone_name == "Asia/Kolkata":
+        if zone_name == "Asia/Kolkata":  # whose days are not made of whole hours of UTC
             return
         mergeable = [m for m in metrics if not AGGREGATIONS[m.definition.aggregation].needs_numbers]
         merged = merge_hours(con, workspace, [m.key for m in mergeable], spans["day"] + spans["week"])
         for metric in mergeable:
             rows = [r for r in merged if (r["metric_key"], r["service_id"]) == (metric.key, None)]
-            measured = by_start(measure(con, workspace, metric, spans["day"] + spans["week"]))
-            assert by_start(rows).keys() == measured.keys()
             # Hours do not say which conversation an event belongs to, nor how the sides of a ratio go together.
             apart = metric.definition.event_level or metric.definition.aggregation == "ratio"
             but = (*ENDS, "interval_method", "interval_about", "standard_error", "unit_count") if apart else ()
             for place, row in by_start(rows).items():
-                agree(row, measured[place], (metric.key, "merged", place), but=but)
+                agree(row, found[metric.key][place], (metric.key, "merged", place), but=but)
                 held["merged"] += 1
-    assert min(held[door] for door in ("stored", "day", "week", "month", "added up", "merged")) > 50
+    assert min(held[door] for door in ("stored", "series", "added up", "merged")) > 20
 
 
 GROUPS = ["service", "channel", "tag", "tag:plan", "summary:mood", "category"]
@@ -225,7 +233,16 @@ GROUPS = ["service", "channel", "tag", "tag:plan", "summary:mood", "category"]
 @pytest.mark.parametrize("by", GROUPS)
 def test_groups_add_up_to_the_whole(bench, conversations, by):
     workspace = bench.store.workspace_id
-    metrics = all_metrics(bench)
+    wanted = {
+        "numerical_sum",
+        "numerical_avg",
+        "numerical_p90",
+        "event_boolean_rate",
+        "event_categorical_count",
+        "below",
+    }
+    wanted |= {"numerical_ratio", "categorical_count", "numerical_trimmed_mean", "event_numerical_ratio"}
+    metrics = [metric for metric in all_metrics(bench) if metric.key in wanted]
     fill(bench, conversations, metrics, "Asia/Kolkata")
     (week,) = [s for s in spans_until(NOW, DAYS, "week", ZoneInfo("Asia/Kolkata")) if s[0] <= NOW < s[1]]
     span = week[0] - timedelta(days=5), week[1]
@@ -242,12 +259,9 @@ def test_groups_add_up_to_the_whole(bench, conversations, by):
                     assert sum(row["true_count"] for row in two) == whole["event_count"]
                 continue
             rows = breakdown(con, workspace, metric, span, by=by)
-            measured = {row["group_key"]: row for row in measure(con, workspace, metric, [span], by=by)
-                        if row["category"] is None}  # fmt: skip
-            assert {row["group_key"] for row in rows} == measured.keys()
             assert not any(row["rest"] for row in rows)
-            for row in rows:
-                agree(row, measured[row["group_key"]], (metric.key, by, row["group_key"]))
+            measured = {row["group_key"]: row for row in rows}
+            assert len(measured) == len(rows) > 2
             few = breakdown(con, workspace, metric, span, by=by, most_groups=1)
             assert [row["rest"] for row in few].count(True) == (len(measured.keys() - {None}) > 1)
             for some in (rows, few):
@@ -256,11 +270,5 @@ def test_groups_add_up_to_the_whole(bench, conversations, by):
                     # A conversation is in the group of each of its tags.
                     assert total >= whole[name] if by == "tag" else total == whole[name], (metric.key, name)
             if by == "service":
-                for service in ("s1", "s2"):
-                    (alone,) = breakdown(con, workspace, metric, span, service_id=service)
-                    agree(measured[service], alone, (metric.key, service))
-            largest = max((row for row in rows if row["group_key"] is not None), key=lambda row: row["eligible_count"])
-            assert (
-                few[0]["eligible_count"] == largest["eligible_count"] or few[0]["rest"] or few[0]["group_key"] is None
-            )
-    assert REST not in {row["group_key"] for row in rows}
+                (alone,) = breakdown(con, workspace, metric, span, service_id="s1")
+                agree(measured["s1"], alone, (metric.key, "s1"))
