@@ -165,6 +165,17 @@ def by_start(rows: list[dict[str, Any]]) -> dict[Any, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("zone_name", ZONES)
+def test_weeks_start_on_monday_and_the_last_one_holds_now(zone_name):
+    zone = ZoneInfo(zone_name)
+    for shift in range(8):
+        now = NOW + timedelta(days=shift)
+        spans = spans_until(now, 20, "week", zone)
+        assert {start.astimezone(zone).strftime("%a %H:%M") for start, _ in spans} == {"Mon 00:00"}
+        assert [start for start, _ in spans[1:]] == [end for _, end in spans[:-1]]
+        assert spans[-1][0] <= now < spans[-1][1]
+
+
+@pytest.mark.parametrize("zone_name", ZONES)
 def test_stored_measured_series_and_merged_rows_are_the_same(bench, conversations, zone_name):
     zone, workspace = ZoneInfo(zone_name), bench.store.workspace_id
     metrics = all_metrics(bench)
