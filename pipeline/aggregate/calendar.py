@@ -58,7 +58,11 @@ def local_hours(span: Span, zone: ZoneInfo) -> list[Span]:
 def whole_hours(zone: ZoneInfo, *instants: datetime | None) -> bool:
     """Whether the days of a zone start at full hours of UTC, around the instants that are given, or now."""
     known = [instant for instant in instants if instant is not None] or [datetime.now(UTC)]
-    return all((local_day_of(instant, zone)[0] - _EPOCH) % HOUR == timedelta(0) for instant in known)
+    # Of the first and last days that Python can count there is no midnight before or after.
+    near = [
+        min(max(instant, _EPOCH - timedelta(days=700_000)), _EPOCH + timedelta(days=2_900_000)) for instant in known
+    ]
+    return all((local_day_of(instant, zone)[0] - _EPOCH) % HOUR == timedelta(0) for instant in near)
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:

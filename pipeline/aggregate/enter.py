@@ -13,6 +13,7 @@ from pipeline.aggregate.plan import Plans
 from pipeline.errors import LedgerError
 from pipeline.extract.events import create_event_values
 from pipeline.store import load_sql, run_script
+from pipeline.window import ceil_hour, floor_hour
 
 SQL = "pipeline.aggregate.sql"
 
@@ -33,7 +34,8 @@ def enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, spans: Sequence[S
     run_script(con, "SET VARIABLE workspace_id = $workspace_id; SET VARIABLE tick = $tick", parameters)
     for script in ("scope", "tables", f"{source}_values", "entered"):
         run_script(con, load_sql(SQL, script))
-    apart = joined(spans)  # an event of last year must not have the whole year read
+    whole = [(floor_hour(start), ceil_hour(end)) for start, end in spans]  # the weight of an hour is that of all of it
+    apart = joined(whole)  # an event of last year must not have the whole year read
     for metrics in plans.event_batches():
         create_event_values(con, metrics)
         run_script(con, load_sql(SQL, f"{source}_events"))

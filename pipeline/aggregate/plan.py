@@ -126,14 +126,18 @@ class Plans:
         return self._add(metric, aggregation or metric.definition.aggregation, asked=True)
 
     def event_batches(self) -> list[list[Metric]]:
-        """The metrics that read events, in lists that hold no key twice."""
+        """The metrics that read events, each version once, in lists that hold no key twice."""
         batches: list[dict[str, Metric]] = []
-        for plan, metric in zip(self.plans, self.metrics, strict=True):
-            if plan.reads in ("event_values", "event_counts"):
-                batch = next((batch for batch in batches if metric.key not in batch), None)
-                if batch is None:
-                    batches.append(batch := {})
-                batch[metric.key] = metric
+        read = {
+            (metric.key, metric.version): metric
+            for plan, metric in zip(self.plans, self.metrics, strict=True)
+            if plan.reads in ("event_values", "event_counts")
+        }
+        for metric in read.values():  # two aggregations of one metric read the same events
+            batch = next((batch for batch in batches if metric.key not in batch), None)
+            if batch is None:
+                batches.append(batch := {})
+            batch[metric.key] = metric
         return [list(batch.values()) for batch in batches]
 
     @property

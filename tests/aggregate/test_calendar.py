@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.aggregate.calendar import joined, last_local_days, local_day, local_day_of, local_days
+from pipeline.aggregate.calendar import joined, last_local_days, local_day, local_day_of, local_days, whole_hours
 from pipeline.window import floor_hour
 
 ZONES = [
@@ -72,3 +72,10 @@ def test_last_days_end_with_today():
 def test_spans_that_meet_become_one():
     days = [local_day(date(2026, 3, day), ZoneInfo("UTC")) for day in (5, 1, 2, 5)]
     assert joined(days) == [(days[1][0], days[2][1]), days[0]]
+
+
+@pytest.mark.parametrize(("zone", "whole"), [("UTC", True), ("America/New_York", True), ("Asia/Kolkata", False)])
+def test_whether_days_start_at_full_hours_can_be_asked_of_any_instant(zone, whole):
+    instants = [datetime.min.replace(tzinfo=UTC), datetime(2026, 3, 10, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+    assert [whole_hours(ZoneInfo(zone), instant) for instant in instants[1:]] == [whole, whole]
+    assert isinstance(whole_hours(ZoneInfo(zone), instants[0]), bool)  # clocks of that year had odd minutes

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.aggregate.queries import history, hour_values, latest, trend
+from pipeline.aggregate.queries import history, hour_rows, latest, trend
 from pipeline.errors import UnknownMetricError
 
 NOON = datetime(2026, 3, 10, 12, 10, tzinfo=UTC)
@@ -58,18 +58,22 @@ def test_latest_can_be_filtered_and_paged(filled):
         assert latest(con, "another workspace") == []
 
 
-def test_hour_values_are_those_of_all_services_production_in_the_span(filled):
+def test_hour_rows_are_those_of_all_services_production_in_the_span(filled):
     noon = datetime(2026, 3, 10, 12, tzinfo=UTC)
     with filled.publish() as con:
-        both = hour_values(con, filled.store.workspace_id, ["score", "topic"], (noon, noon + 3 * DAY))
-        assert both == {
+        both = hour_rows(con, filled.store.workspace_id, ["score", "topic"], (noon, noon + 3 * DAY))
+        assert {place: row["value"] for place, row in both.items()} == {
             ("score", noon): 11.0,
             ("score", noon + 2 * DAY): 2.0,
             ("topic", noon): 1.0,
             ("topic", noon + timedelta(hours=1)): 1.0,
         }
-        until = hour_values(con, filled.store.workspace_id, ["topic"], (noon, noon + timedelta(hours=1)))
-        assert until == {("topic", noon): 1.0}
+        # The hour's own counts stand beside its value.
+        counts = {place: (row["event_count"], row["eligible_count"]) for place, row in both.items()}
+        assert counts[("score", noon)] == (2, 2)
+        assert {counts[place] for place in counts if place != ("score", noon)} == {(1, 1)}
+        until = hour_rows(con, filled.store.workspace_id, ["topic"], (noon, noon + timedelta(hours=1)))
+        assert {place: row["value"] for place, row in until.items()} == {("topic", noon): 1.0}
 
 
 def test_history_is_newest_first_and_says_what_was_known(filled):
@@ -84,6 +88,22 @@ def test_history_is_newest_first_and_says_what_was_known(filled):
         assert [row["period_start"].hour for row in early] == [12]
         late = history(con, workspace, "score", date_from=NOON + DAY, traffic="all")
         assert [row["value"] for row in late] == [2.0, 50.0]
+
+
+def test_a_period_belongs_to_the_range_that_it_starts_in(filled):
+    """Of two ranges that meet, a day is in one, whatever it holds."""
+    workspace, midnight = filled.store.workspace_id, datetime(2026, 3, 10, tzinfo=UTC)
+
+    def days(**between):
+        with filled.publish() as con:
+            return [row["period_start"] for row in history(con, workspace, "score", **between)]
+
+    later = midnight + 2 * DAY
+    assert days(date_from=midnight) == [later, midnight]
+    assert days(date_from=midnight + timedelta(microseconds=1)) == [later]
+    assert days(date_to=midnight) == []
+    assert days(date_to=midnight + timedelta(microseconds=1)) == [midnight]
+    assert days(date_from=midnight + timedelta(hours=12), date_to=later + timedelta(hours=1)) == [later]
 
 
 def test_history_limits_periods_not_rows(filled):

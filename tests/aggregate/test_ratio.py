@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,7 +30,9 @@ def test_sums_are_divided_not_ratios_averaged(bench, metrics):
     bench.aggregate(*metrics)
     row = bench.one("metric_key = 'failure_ratio' AND granularity = 'day'")
     assert (row["value"], row["numerator"], row["denominator"], row["event_count"]) == (0.1, 1.0, 10.0, 2)
-    assert (row["interval_method"], row["value_sum"]) == ("none", None)
+    assert (row["unit_count"], row["value_sum"]) == (2, None)
+    # Each conversation's failures less a tenth of its calls: 0.9 and -0.9.
+    assert row["standard_error"] == pytest.approx(math.sqrt(2 * (0.9**2 + 0.9**2)) / 10)
 
 
 def test_a_conversation_enters_when_both_sides_are_ok(bench, metrics):
@@ -179,7 +182,10 @@ def test_two_versions_of_an_event_level_metric_keep_apart(bench):
     bench.define(submitted)
     stale(bench, "x")
     with bench.store.transaction() as con:
-        con.execute("INSERT INTO stale_periods SELECT workspace_id, metric_key, 'v0', hour, NULL FROM stale_periods")
+        con.execute(
+            "INSERT INTO stale_periods BY NAME"
+            " SELECT workspace_id, metric_key, 'v0' AS definition_version, hour FROM stale_periods"
+        )
     bench.aggregate(created)
     rows = bench.periods("granularity = 'day' AND service_id IS NULL")
     assert [(row["definition_version"], row["value"]) for row in rows] == [("v0", 2.0), ("v1", 3.0)]

@@ -14,6 +14,15 @@ FIRST = datetime(2026, 3, 11, tzinfo=UTC)
 SECOND = FIRST + timedelta(days=1)
 
 
+def make_stale(con, reason=None):
+    """Have every hour of every period of the metric computed anew."""
+    con.execute(
+        "INSERT INTO stale_periods BY NAME SELECT workspace_id, metric_key, definition_version, period_start AS hour,"
+        " $1 AS reason FROM metric_periods",
+        [reason],
+    )
+
+
 def test_the_same_values_make_no_revision(bench):
     metric = bench.metric()
     values = [bench.value(0.1 * n, service_id="s", entity_id=f"c{n}") for n in range(50)]
@@ -36,7 +45,7 @@ def test_a_sum_that_cancels_makes_no_revision(bench):
     bench.aggregate(metric)
     with bench.store.transaction() as con:
         con.execute("UPDATE metric_periods SET value = 0, value_sum = 0")
-        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start, NULL FROM metric_periods")
+        make_stale(con)
     assert bench.aggregate(metric).changed == 0
 
 
@@ -47,7 +56,7 @@ def test_squares_around_a_large_mean_are_compared_by_their_own_size(bench, held,
     bench.aggregate(metric)
     with bench.store.transaction() as con:
         con.execute("UPDATE metric_periods SET value_sum_squares = ?", [held])
-        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start, NULL FROM metric_periods")
+        make_stale(con)
     assert bench.aggregate(metric).changed == changed
 
 
@@ -56,8 +65,21 @@ def test_values_whose_squares_no_double_holds_make_no_revision(bench):
     bench.put([bench.value(1e200), bench.value(-1e200)])
     bench.aggregate(metric)
     with bench.store.transaction() as con:
-        con.execute("INSERT INTO stale_periods SELECT workspace_id, 'm', 'v1', period_start, NULL FROM metric_periods")
+        make_stale(con)
     assert bench.aggregate(metric).changed == 0
+
+
+def test_a_revision_says_that_the_method_is_another(bench):
+    metric = bench.metric()
+    bench.put(bench.value(float(n), at=NOON + timedelta(hours=n)) for n in range(2))
+    bench.aggregate(metric)
+    with bench.store.transaction() as con:
+        con.execute("UPDATE metric_periods SET value = 99 WHERE granularity = 'day'")  # as another release computed it
+        make_stale(con, "method")
+    report = bench.aggregate(metric)
+    assert (report.changed, report.unchanged) == (1, 2)
+    row = bench.one("granularity = 'day'")
+    assert (row["value"], row["revision"], row["revision_reason"]) == (0.5, 2, "method")
 
 
 def test_a_late_value_makes_a_revision_of_its_hour_and_day_only(bench):
@@ -77,6 +99,8 @@ def test_a_late_value_makes_a_revision_of_its_hour_and_day_only(bench):
         ("hour", 13, 2.0, 1, None),
     ]
     assert (report.periods, report.changed, report.added) == (2, 2, 0)
+    reasons = {(row["revision"], row["revision_reason"]) for row in bench.periods(current=False)}
+    assert reasons == {(1, None), (2, "values")}
     known = "computed_at <= '{0}' AND (superseded_at IS NULL OR superseded_at > '{0}')"
     at_first = bench.periods(known.format(SECOND - timedelta(seconds=1)), current=False)
     assert [row["value"] for row in at_first] == [3.0, 1.0, 2.0]

@@ -7,38 +7,94 @@ import random
 import sys
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
+import scipy.stats
 
 DAY = "granularity = 'day' AND category IS NULL"
 
 
-@pytest.mark.parametrize(("n", "half_width"), [(10, 22.7), (30, 13.9), (100, 7.8), (300, 4.5), (500, 3.5), (1000, 2.5)])
-def test_wilson_half_width_of_four_in_five(bench, n, half_width):
+@pytest.mark.parametrize(("n", "half_width"), [(10, 25.1), (30, 14.8), (100, 8.1), (300, 4.6), (500, 3.6), (1000, 2.5)])
+def test_half_width_of_four_in_five(bench, n, half_width):
+    """Inside Clopper and Pearson's interval, which covers more than it says; Jeffreys' inside it, which covers less."""
     metric = bench.metric(metric_type="boolean", aggregation="rate")
     bench.put(bench.value(number % 5 != 0) for number in range(n))
     bench.aggregate(metric)
     row = bench.one(DAY)
-    assert (row["value"], row["event_count"], row["interval_method"]) == (0.8, n, "wilson")
+    assert (row["value"], row["event_count"], row["interval_method"]) == (0.8, n, "clopper_pearson")
+    assert (row["interval_about"], row["unit_count"]) == ("process", n)
     assert 50 * (row["interval_high"] - row["interval_low"]) == pytest.approx(half_width, abs=0.05)
+    hits = n * 4 // 5
+    exact = scipy.stats.binomtest(hits, n).proportion_ci(method="exact")
+    jeffreys = scipy.stats.beta(hits + 0.5, n - hits + 0.5).interval(0.95)
+    assert exact.low < row["interval_low"] < jeffreys[0]
+    assert jeffreys[1] < row["interval_high"] < exact.high
 
 
-def test_wilson_of_nothing_seen_still_allows_something(bench):
+def test_nothing_seen_still_allows_something(bench):
     metric = bench.metric(metric_type="boolean", aggregation="rate")
     bench.put(bench.value(False) for _ in range(500))
     bench.aggregate(metric)
     row = bench.one(DAY)
     assert (row["value"], row["interval_low"]) == (0.0, 0.0)
-    assert row["interval_high"] == pytest.approx(0.0076, abs=5e-5)
+    jeffreys, exact = scipy.stats.beta(0.5, 500.5).ppf(0.975), scipy.stats.beta(1, 500).ppf(0.975)
+    assert jeffreys < row["interval_high"] < exact
 
 
-def test_student_interval_of_three_values(bench):
+def test_all_scores_being_equal_does_not_make_the_mean_certain(bench):
+    """One in so many might differ, and be as far away as the scale allows: of such a share, none was seen."""
+    scale = {"valid_range_min": 1, "valid_range_max": 5}
+    bench.put(bench.value(5.0) for _ in range(20))
+    bench.aggregate(bench.metric(**scale))
+    row = bench.one(DAY)
+    assert (row["value"], row["interval_high"], row["interval_about"]) == (5.0, 5.0, "process")
+    missed = scipy.stats.beta(0.5, 20.5).ppf(0.975), scipy.stats.beta(1, 20).ppf(0.975)
+    assert 5 - 4 * missed[1] < row["interval_low"] < 5 - 4 * missed[0]
+
+
+def test_equal_values_of_no_known_range_have_no_interval(bench):
+    bench.put(bench.value(5.0) for _ in range(20))
+    bench.aggregate(bench.metric())
+    assert bench.one(DAY)["interval_method"] == "none"
+
+
+def test_interval_of_three_values_is_not_narrower_than_students(bench):
     bench.put(bench.value(number) for number in (1.0, 2.0, 3.0))
     bench.aggregate(bench.metric())
     row = bench.one(DAY)
     half = (
         0.95 / math.sqrt(2 * 0.975 * 0.025) / math.sqrt(3)
     )  # Student's t has a closed form for two degrees of freedom
-    assert (row["interval_low"], row["interval_high"]) == pytest.approx((2 - half, 2 + half), rel=1e-12)
+    assert row["interval_method"] == "hall"
+    assert 2 - 1.5 * half < row["interval_low"] <= 2 - half * (1 - 1e-12)
+    assert 2 + half * (1 - 1e-12) <= row["interval_high"] < 2 + 1.5 * half
+    assert row["standard_error"] == pytest.approx(1 / math.sqrt(3), rel=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e6])
+def test_interval_of_many_even_values_is_nearly_students_wherever_they_lie(bench, shift):
+    numbers = (shift + scipy.stats.norm.ppf((np.arange(400) + 0.5) / 400)).tolist()
+    bench.put(bench.value(number) for number in numbers)
+    bench.aggregate(bench.metric())
+    row = bench.one(DAY)
+    half = scipy.stats.t(399).ppf(0.975) * np.std(numbers, ddof=1) / 20
+    distances = shift - row["interval_low"], row["interval_high"] - shift
+    assert all(half * (1 - 1e-6) <= distance <= half * 1.05 for distance in distances)
+
+
+def test_the_end_on_the_side_of_the_long_tail_lies_further_away(bench):
+    numbers = np.exp(scipy.stats.norm.ppf((np.arange(100) + 0.5) / 100)).tolist()
+    bench.put(bench.value(sign * number, key=key) for key, sign in (("up", 1), ("down", -1)) for number in numbers)
+    bench.aggregate(bench.metric("up"), bench.metric("down"))
+    down, up = bench.periods(DAY)
+    mean = float(np.mean(numbers))
+    half = scipy.stats.t(99).ppf(0.975) * np.std(numbers, ddof=1) / 10
+    assert mean - up["interval_low"] == pytest.approx(half, rel=0.05)
+    assert 1.1 * half < up["interval_high"] - mean < 2 * half
+    # The same values upside down have the same interval upside down.
+    assert (-down["interval_high"], -down["interval_low"]) == pytest.approx(
+        (up["interval_low"], up["interval_high"]), rel=1e-9
+    )
 
 
 def test_one_value_has_no_interval_and_no_deviation(bench):
@@ -133,7 +189,7 @@ def test_selection_is_named(bench, fields, label):
 
 
 def test_totals_under_a_cap_are_estimated_and_say_so(bench):
-    metrics = [bench.metric("count", aggregation="count", cap=50), bench.metric("sum", aggregation="sum", cap=50)]
+    metrics = [bench.metric(name, aggregation=name, cap=50, selection="hash") for name in ("count", "sum")]
     for metric in metrics:
         bench.put(bench.value(2.0, key=metric.key) for _ in range(40))
         bench.put(bench.value(status="not_applicable", key=metric.key) for _ in range(10))
@@ -145,6 +201,26 @@ def test_totals_under_a_cap_are_estimated_and_say_so(bench):
     assert (total["value"], total["value_sum"], total["estimated"]) == (160.0, 80.0, True)
     assert 40 <= count["interval_low"] < 80 < count["interval_high"] <= 90
     assert total["interval_low"] < 160 < total["interval_high"]
+    assert {count["interval_about"], total["interval_about"]} == {"period"}
+
+
+def test_the_most_recent_are_no_sample_so_nothing_is_said_of_the_rest(bench):
+    kinds = ("count", "sum", "avg", "median", "stddev", "trimmed_mean")
+    metrics = [bench.metric(name, aggregation=name, cap=60, selection="recent", valid_range_min=0) for name in kinds]
+    for metric in metrics:
+        bench.put(bench.value(float(number % 7), key=metric.key) for number in range(60))
+    bench.aggregate(*metrics)
+    complete = {row["metric_key"]: row["interval_method"] for row in bench.periods(DAY)}
+    for metric in metrics:
+        bench.put(bench.value(status="over_cap", key=metric.key) for _ in range(60))
+    bench.aggregate(*metrics)
+    assert {name for name, method in complete.items() if method != "none"} == set(kinds) - {"count", "sum"}
+    found = {
+        (row["interval_method"], row["interval_low"], row["interval_about"], row["selection"])
+        for row in bench.periods()
+    }
+    assert found == {("none", None, None, "recent")}
+    assert {row["estimated"] for row in bench.periods("aggregation IN ('count', 'sum')")} == {True}
 
 
 def test_a_cap_that_left_nothing_out_changes_nothing(bench):
@@ -198,8 +274,10 @@ def test_fifty_metrics_over_twenty_thousand_values_take_a_fixed_number_of_querie
 
     bench.put(bench.value(float(number), key=f"m{number % 50}") for number in range(50))
     many = statements(lambda: bench.aggregate(*metrics))
-    bench.put([bench.value(1.0, key="m3")])
-    assert statements(lambda: bench.aggregate(*metrics)) == many < 65
+    bench.put(bench.value(1.0, key=f"m{number}") for number in range(5))  # one metric of each kind
+    assert statements(lambda: bench.aggregate(*metrics)) == many < 85
+    bench.put([bench.value(1.0, key="m2")])
+    assert statements(lambda: bench.aggregate(*metrics)) < many  # what no metric asks for is not run
 
 
 def statements(work) -> int:

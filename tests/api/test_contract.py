@@ -102,11 +102,12 @@ def test_trends_in_any_zone_and_grain_have_no_gap(viewer: httpx2.Client, zone: s
     assert sum(row["event_count"] for row in rows) > 0
 
 
-def test_hours_merge_into_a_day_of_another_zone(viewer: httpx2.Client) -> None:
-    by_hour = get(viewer, "/metrics/voice_quality_score/trend", days=2, granularity="hour", timezone="Asia/Tokyo")[
-        "metrics"
-    ]
-    by_day = get(viewer, "/metrics/voice_quality_score/trend", days=2, timezone="Asia/Tokyo")["metrics"]
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu"])
+def test_hours_add_up_to_a_day_of_another_zone(viewer: httpx2.Client, zone: str) -> None:
+    """Neither is stored, so both are made of values: the hours of these zones start at half past or quarter to."""
+    by_hour = get(viewer, "/metrics/voice_quality_score/trend", days=2, granularity="hour", timezone=zone)["metrics"]
+    by_day = get(viewer, "/metrics/voice_quality_score/trend", days=2, timezone=zone)["metrics"]
+    assert sum(day["event_count"] for day in by_day) == 8
     for day in by_day:
         inside = [
             row
@@ -118,6 +119,17 @@ def test_hours_merge_into_a_day_of_another_zone(viewer: httpx2.Client) -> None:
             assert day["value"] == pytest.approx(
                 sum(row["value"] * row["event_count"] for row in inside) / day["event_count"]
             )
+
+
+def test_a_trend_in_any_zone_and_a_breakdown_are_one_number(viewer: httpx2.Client) -> None:
+    (whole,) = get(viewer, "/metrics/voice_quality_score/breakdown", by="none")["groups"]
+    for zone in ("Asia/Kolkata", "America/New_York"):
+        rows = get(viewer, "/metrics/voice_quality_score/trend", days=5, granularity="month", timezone=zone)["metrics"]
+        filled = [row for row in rows if row["event_count"]]
+        assert sum(row["eligible_count"] for row in filled) == whole["metric"]["eligible_count"] == 9
+        if len(filled) == 1:
+            for name in ("value", "interval", "states", "coverage"):
+                assert filled[0][name] == whole["metric"][name], (zone, name)
 
 
 def test_single_values_carry_reasoning_and_the_reason_for_none(viewer: httpx2.Client) -> None:

@@ -63,7 +63,7 @@ summed AS (
         -- One by one for just the metrics that ask for it.
         list(number) FILTER (needs_numbers AND family <> 'distinct' AND number IS NOT NULL) AS numbers,
         list(conversation_id) FILTER (needs_numbers AND family <> 'distinct' AND clustered AND number IS NOT NULL) AS units,
-        list(DISTINCT coalesce(exact, number::VARCHAR)) FILTER (family = 'distinct' AND number IS NOT NULL) AS distinct_values
+        list(DISTINCT coalesce(exact, CASE WHEN number = 0 THEN '0' ELSE number::VARCHAR END)) FILTER (family = 'distinct' AND number IS NOT NULL) AS distinct_values
     FROM placed
     GROUP BY plan_id, tick, traffic, service_id, group_key, status
 ),

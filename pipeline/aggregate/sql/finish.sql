@@ -20,7 +20,7 @@ WITH summary AS (
             WHEN 'mean' THEN (coalesce(v.value_sum, 0) + v.without_value * v.lowest) / nullif(v.event_count + v.without_value, 0)
             WHEN 'share' THEN coalesce(v.true_count, 0) / nullif(v.event_count + v.without_value, 0)
             WHEN 'sum' THEN coalesce(v.value_sum, 0) + v.without_value * v.lowest
-            WHEN 'quantile' THEN v.holistic_low
+            WHEN 'quantile' THEN CASE WHEN v.event_count = 0 THEN v.lowest ELSE v.holistic_low END
             WHEN 'extreme' THEN CASE v.aggregation WHEN 'min' THEN least(v.value, v.lowest) ELSE v.value END
         END) AS known_low,
         finite(CASE family
@@ -29,7 +29,7 @@ WITH summary AS (
             WHEN 'mean' THEN (coalesce(v.value_sum, 0) + v.without_value * v.highest) / nullif(v.event_count + v.without_value, 0)
             WHEN 'share' THEN (coalesce(v.true_count, 0) + v.without_value) / nullif(v.event_count + v.without_value, 0)
             WHEN 'sum' THEN coalesce(v.value_sum, 0) + v.without_value * v.highest
-            WHEN 'quantile' THEN v.holistic_high
+            WHEN 'quantile' THEN CASE WHEN v.event_count = 0 THEN v.highest ELSE v.holistic_high END
             WHEN 'extreme' THEN CASE v.aggregation WHEN 'max' THEN greatest(v.value, v.highest) ELSE v.value END
         END) AS known_high,
         CASE WHEN v.without_value = 0 THEN v.value

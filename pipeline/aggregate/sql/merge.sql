@@ -1,4 +1,4 @@
--- reads: placed_values, strata, placed_categories, placed_units, placed_unit_categories, periods, plan
+-- reads: placed_values, strata, hour_weights, placed_categories, placed_units, placed_unit_categories, periods, plan
 -- leaves: merged (a row for each period and class: ledger, sums, weighted sums) and merged_categories (each with its
 --   share), merged_units (of metrics over events), and deviated (how the estimate of each varies).
 -- Where conversations were left out, each hour is a stratum: it counts eligible / examined times. Where none were, every
@@ -6,11 +6,14 @@
 
 CREATE OR REPLACE TEMP TABLE weighed AS
 SELECT
-    *,
+    s.*,
     -- Those that were looked at: the others were left out by choice, and say nothing about their values.
-    eligible_count - not_sampled_count - over_cap_count - over_budget_count AS examined_count,
-    eligible_count / nullif(examined_count, 0) AS weight
-FROM strata;
+    s.eligible_count - s.not_sampled_count - s.over_cap_count - s.over_budget_count AS examined_count,
+    w.weight
+FROM strata AS s
+JOIN periods USING (period_id)
+JOIN hour_weights AS w
+    ON w.plan_id = periods.plan_id AND w.class_id = s.class_id AND w.hour_number = s.hour_number;
 
 CREATE OR REPLACE TEMP TABLE merged AS
 WITH ledger AS (
@@ -33,7 +36,8 @@ WITH ledger AS (
         sum(no_model_count)::BIGINT AS no_model_count,
         sum(pending_count)::BIGINT AS pending_count,
         sum(examined_count)::BIGINT AS examined_count,
-        sum(examined_count) < sum(eligible_count) AS left_out,
+        -- Here, or in the rest of an hour that the period holds a part of.
+        sum(examined_count) < sum(eligible_count) OR coalesce(bool_or(weight > 1), false) AS left_out,
         -- Hours of which nothing was examined: no weight can speak for them, so the row names their share.
         coalesce(sum(eligible_count) FILTER (examined_count = 0), 0) / sum(eligible_count) AS uncovered_share,
         sum(weight * event_count) AS weighted_count,

@@ -26,7 +26,8 @@ SELECT
 FROM listed
 WINDOW
     whole AS (PARTITION BY period_id, class_id),
-    ascending AS (PARTITION BY period_id, class_id ORDER BY number);
+    -- Equal numbers of different weight have an order too, or the same values would give another percentile tomorrow.
+    ascending AS (PARTITION BY period_id, class_id ORDER BY number, weight);
 
 CREATE OR REPLACE TEMP TABLE holistic AS
 WITH asked AS (
@@ -58,6 +59,7 @@ aimed AS (
             ELSE first_middle + quantile * (ends.last_middle - first_middle)
         END AS target,
         CASE WHEN even THEN place ELSE middle END AS position,
+        CASE WHEN even THEN n ELSE total END * 1e-12 AS hair,
         (n + without_value - 1) * quantile + 1 AS bound_target
     FROM asked AS a
     JOIN ends USING (period_id, class_id)
@@ -71,16 +73,17 @@ quantiles AS (
         any_value(clustered) AS clustered,
         any_value(even) AS even,
         any_value(quantile) AS quantile,
-        max_by(number, place) FILTER (position <= target) AS below,
-        max(position) FILTER (position <= target) AS below_position,
-        min_by(number, place) FILTER (position >= target) AS above,
-        min(position) FILTER (position >= target) AS above_position,
+        -- A hair wider than the target, so that rounding decides nothing where it is the very place of a value.
+        max_by(number, place) FILTER (position <= target + hair) AS below,
+        max(position) FILTER (position <= target + hair) AS below_position,
+        min_by(number, place) FILTER (position >= target - hair) AS above,
+        min(position) FILTER (position >= target - hair) AS above_position,
         any_value(target) AS target,
-        -- With k values more at one end: everything moves up k places, or stays where it is.
-        max_by(number, place) FILTER (place + without_value <= bound_target) AS low_below,
-        min_by(number, place) FILTER (place + without_value >= bound_target) AS low_above,
-        max_by(number, place) FILTER (place <= bound_target) AS high_below,
-        min_by(number, place) FILTER (place >= bound_target) AS high_above,
+        -- With k values more at one end: everything moves up k places, or stays where it is; NULL is one of the k.
+        max(number) FILTER (place + without_value = floor(bound_target)) AS low_below,
+        max(number) FILTER (place + without_value = ceil(bound_target)) AS low_above,
+        max(number) FILTER (place = floor(bound_target)) AS high_below,
+        max(number) FILTER (place = ceil(bound_target)) AS high_above,
         any_value(bound_target) AS bound_target,
         any_value(lowest) AS lowest,
         any_value(highest) AS highest
@@ -140,8 +143,9 @@ trimmed AS (
 edges AS (
     SELECT
         period_id, class_id,
-        min(number) FILTER (kept > 0) AS least_kept,
-        max(number) FILTER (kept > 0) AS greatest_kept
+        -- More than rounding leaves of a value that was cut off whole.
+        min(number) FILTER (kept > 1e-9 * total) AS least_kept,
+        max(number) FILTER (kept > 1e-9 * total) AS greatest_kept
     FROM trimmed
     GROUP BY period_id, class_id
 ),
@@ -188,7 +192,7 @@ SELECT
     n,
     least(kish_count, unit_count) AS effective_count,
     deviation / ((1 - 2 * cut) * sqrt(least(kish_count, unit_count))) AS standard_error,
-    floor((1 - 2 * cut) * least(kish_count, unit_count)) - 1 AS degrees
+    floor((1 - 2 * cut) * least(kish_count, unit_count) + 1e-9) - 1 AS degrees
 FROM trimmed_means
 UNION ALL BY NAME
 SELECT period_id, class_id, count(DISTINCT number)::DOUBLE AS value

@@ -1,6 +1,6 @@
 -- reads: counted, category_counted, unit_counted, unit_category_counted, places
 -- leaves: classes, memberships (the classes that a class is part of), and what was counted in each hour of each period and
---   class: placed_values, strata, placed_categories; views placed_numbers, placed_distinct, placed_units,
+--   class: placed_values, strata, hour_weights, placed_categories; views placed_numbers, placed_distinct, placed_units,
 --   placed_unit_categories.
 -- A class is one service's traffic, or (service_id NULL) a traffic of all services, in one group of a breakdown.
 CREATE OR REPLACE TEMP TABLE classes AS
@@ -63,6 +63,23 @@ SELECT
     coalesce(sum(value_count) FILTER (status = 'pending'), 0)::BIGINT AS pending_count
 FROM placed('counted')
 GROUP BY period_id, class_id, hour_number;
+
+-- Of how many each examined conversation of an hour speaks. It is that of the whole UTC hour, also where a period holds a
+-- part of it, so that the totals of the parts add up.
+CREATE OR REPLACE TEMP TABLE hour_weights AS
+SELECT
+    c.plan_id,
+    memberships.class_id,
+    floor(c.tick * getvariable('tick') / 3_600_000_000)::BIGINT AS hour_number,
+    sum(c.value_count) / nullif(
+        sum(c.value_count) FILTER (c.status NOT IN ('not_sampled', 'over_cap', 'over_budget')), 0
+    ) AS weight
+FROM counted AS c
+JOIN memberships
+    ON memberships.traffic = c.traffic
+    AND memberships.service_id IS NOT DISTINCT FROM c.service_id
+    AND memberships.group_key IS NOT DISTINCT FROM c.group_key
+GROUP BY ALL;
 
 CREATE OR REPLACE TEMP TABLE placed_categories AS
 SELECT

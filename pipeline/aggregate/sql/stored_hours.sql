@@ -1,6 +1,6 @@
 -- reads: hours (known hour rows inside spans), plan
 -- leaves: what scope, parts and the scripts before them leave of values: periods, classes, placed_values, strata,
---   placed_categories; and empty, as hour rows do not hold them, placed_numbers, placed_distinct, placed_units,
+--   hour_weights, placed_categories; and empty, as hour rows do not hold them, placed_numbers, placed_distinct, placed_units,
 --   placed_unit_categories
 CREATE OR REPLACE TEMP TABLE periods AS
 SELECT row_number() OVER () AS period_id, *
@@ -42,6 +42,15 @@ SELECT
     over_cap_count, over_budget_count, no_model_count, pending_count
 FROM placed_hours
 WHERE category IS NULL;
+
+CREATE OR REPLACE TEMP TABLE hour_weights AS
+SELECT DISTINCT
+    periods.plan_id,
+    s.class_id,
+    s.hour_number,
+    s.eligible_count / nullif(s.eligible_count - s.not_sampled_count - s.over_cap_count - s.over_budget_count, 0) AS weight
+FROM strata AS s
+JOIN periods USING (period_id);
 
 CREATE OR REPLACE TEMP TABLE placed_categories AS
 SELECT
