@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import pytest
+
+from pipeline.status import read_status
 
 
 def _event(kind: str, at: str, name: str = "", **fields: Any) -> dict[str, Any]:
@@ -109,3 +112,18 @@ def test_what_is_inherited_does_not_depend_on_the_order_of_arrival(pipe: Any, ne
         other.write(f"{index}.ndjson", event)
         other.ingest()
     assert other.contents() == pipe.contents()
+
+
+def test_status_counts_the_conversations_whose_events_disagree(pipe: Any) -> None:
+    """By the fact about which they do."""
+    pipe.write(
+        "a.ndjson",
+        _event("session.start", "2026-03-02T09:00:00Z", service_id="a", channel="voice"),
+        _event("tool.call", "2026-03-02T09:00:01Z", service_id="b", channel="voice"),
+        _event("survey.answered", "2026-03-02T12:00:00Z", channel="text"),
+    )
+    pipe.ingest()
+    pipe.store.publish()
+    hour = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    found = read_status(pipe.store, pipe.catalog, pipe.settings, hour, hour + timedelta(hours=1))
+    assert found.contradictions == {"service_id": 1}
