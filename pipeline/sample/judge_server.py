@@ -33,7 +33,7 @@ CACHE_BLOCKS = 8
 """Blocks from which a repeated prefix is billed as cached: 1,024 tokens."""
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 
-_AGAIN = orjson.dumps(AGAIN.partition("{")[0]).decode().strip('"')
+_AGAIN = AGAIN.partition("{")[0]
 
 Headers = Mapping[str, str]
 
@@ -344,8 +344,8 @@ def _with_value(content: str, value: Any) -> str:
 
 def _prompt(body: dict[str, Any]) -> str:
     """Digest of a prompt; a question that is asked again with what was wrong is the same one."""
-    messages = orjson.dumps(body["messages"]).decode()
-    return hashlib.sha256(messages.partition(_AGAIN)[0].encode()).hexdigest()
+    asked = [str(message["content"]).partition(_AGAIN)[0] for message in body["messages"]]
+    return hashlib.sha256(orjson.dumps(asked)).hexdigest()
 
 
 def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
