@@ -73,7 +73,7 @@ def write_export(
         target: the file.
         keys: only these metrics.
         transcripts: whether reasoning, evidence and errors, which quote what was said, are written.
-        labels: only these metrics' labels; of the others only numbers are written. None is all.
+        labels: only labels of these definitions, each `key@version`; of the others numbers alone. None is all.
         hidden: columns of `conversations` that stay empty.
         traffic: production, simulation or all.
         service_id: one service.
@@ -119,7 +119,7 @@ def _copy(kind: Kind, file_format: Format, hidden: Sequence[str]) -> str:
     cells = _LISTS[kind] if file_format == "csv" else None
     changed = [] if cells is None else [f"to_json({cells}) AS {cells}"]
     if kind == "conversations":
-        changed += [f"CASE WHEN FALSE THEN {name} END AS {name}" for name in hidden]
+        changed += [f"CASE WHEN FALSE THEN {name} END AS {name}" for name in hidden if name != "event_count"]
     columns = f"* REPLACE ({', '.join(changed)})" if changed else "*"
     template = "COPY (SELECT {columns} FROM ({query})) TO $target ({options})"
     return template.format(columns=columns, query=load_sql(SQL, f"export_{kind}"), options=_OPTIONS[file_format])

@@ -66,7 +66,7 @@ def export(
     hidden = () if caller.metrics is None else [name for name in MEASURES if name not in rights.measures]
     labels = None
     if not caller.transcripts:
-        labels = [key for key, _ in fixed_labels(service.control.catalog(caller.workspace_id))]
+        labels = [f"{key}@{version}" for key, version in fixed_labels(service.control.catalog(caller.workspace_id))]
     with service.exporting() as con, TemporaryDirectory() as folder:
         file = Path(folder) / kind
         exported = write_export(

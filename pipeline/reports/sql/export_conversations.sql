@@ -6,7 +6,7 @@ WITH outcome AS (
         status,
         CASE
             WHEN value_number IS NULL AND value_boolean IS NULL
-                AND NOT ($labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], metric_key)) THEN NULL
+                AND NOT ($labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], metric_key || '@' || definition_version)) THEN NULL
             WHEN value_list IS NOT NULL THEN to_json(value_list)
             WHEN value_boolean IS NOT NULL THEN to_json(value_boolean)
             WHEN value_number IS NOT NULL THEN to_json(value_number)

@@ -1,14 +1,14 @@
 -- Period rows of the definitions in force, superseded ones left out; without a service: of each and of all together.
 SELECT
     p.* REPLACE (
-        CASE WHEN $labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], p.metric_key) THEN p.value_text END
+        CASE WHEN $labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], p.metric_key || '@' || p.definition_version) THEN p.value_text END
             AS value_text
     )
 FROM current_periods AS p
 WHERE p.workspace_id = $workspace_id
     AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], p.metric_key))
     AND (
-        p.category IS NULL OR $labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], p.metric_key)
+        p.category IS NULL OR $labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], p.metric_key || '@' || p.definition_version)
     )
     AND ($traffic = 'all' OR p.traffic = $traffic)
     AND ($service_id::VARCHAR IS NULL OR p.service_id = $service_id)

@@ -1,9 +1,9 @@
 -- Every value with its state, those of parts of a conversation too. What quotes a conversation only for who may read it.
 SELECT
     * EXCLUDE (whole) REPLACE (
-        CASE WHEN $labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], metric_key) THEN value_text END
+        CASE WHEN $labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], metric_key || '@' || definition_version) THEN value_text END
             AS value_text,
-        CASE WHEN $labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], metric_key) THEN value_list END
+        CASE WHEN $labels::VARCHAR[] IS NULL OR list_contains($labels::VARCHAR[], metric_key || '@' || definition_version) THEN value_list END
             AS value_list,
         CASE WHEN $transcripts THEN reasoning END AS reasoning,
         CASE WHEN $transcripts THEN evidence END AS evidence,
