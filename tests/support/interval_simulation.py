@@ -25,7 +25,7 @@ SCORES = {
     "score, 45 % ones": [0.45, 0.3, 0.15, 0.07, 0.03],
 }
 SIZES = (20, 100, 400)
-REPLICATIONS = 10_000
+REPLICATIONS = 2000
 SEED = 41  # of the page; the constants were fitted with others
 CLUSTER = 20  # mean number of events of a conversation
 BLOCK = 250  # periods drawn at once, so that memory stays small

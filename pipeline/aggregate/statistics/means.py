@@ -81,7 +81,7 @@ def _regular_ends(
     t = stdtrit(degrees, 1 - TAIL)
     # What the fourth moment has beyond the least that the third allows (two values only): rare values of varied size.
     excess = np.maximum(kurtosis - skew**2 - 1 / (degrees + 1), 0)
-    # A fourth moment that the skewness does not explain stretches both ends; the clearer the skew, the more the long one.
+    # A fourth moment that the skewness does not explain stretches both ends; the clearer the skew, the longer the one
     tilt = skew / np.hypot(skew, np.sqrt(6) / (degrees + 1))  # the standard error of a normal sample's skewness
     near = t * (1 + 1.2 * excess * (1 - tilt))
     stretched = t * (1 + 1.2 * excess * (1 + tilt))
