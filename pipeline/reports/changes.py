@@ -29,10 +29,10 @@ def add_changes(
         now: the instant that says which periods are over.
 
     The rows get `complete` (whether the period is over), `delta`, `delta_low` and `delta_high` (its 95 % interval),
-    `p_value` (of no difference), `stands_out` (after Benjamini and Hochberg over all rows: of those that stand out, one
-    in ten is chance, on average over many lists) and `direction`: `good` or `bad` where it stands out and the metric has
-    a goal, else `neutral`; None where nothing can be said. A total has no delta while one of the two periods is not over,
-    and never stands out: its interval says how much was left out of those periods, not how much they vary.
+    `p_value` (of no difference), `stands_out` (after Benjamini and Hochberg over all rows: of those that stand out, at
+    most one in ten is chance, on average over many lists) and `direction`: `good` or `bad` where it stands out and the
+    metric has a goal, else `neutral`; None where nothing can be said. A total has no delta while one of the two periods
+    is not over, and never stands out: its interval says how much was left out of them, not how much periods vary.
     """
     import numpy as np  # reading rows without a comparison does not need it
 
