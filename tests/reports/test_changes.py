@@ -40,11 +40,8 @@ def days_of(rng: np.random.Generator, key: str, kind: str, n: int, days: int, mo
     """Days of one metric; every second one is moved by so many standard errors of the difference of two days."""
     shift = np.where(np.arange(days) % 2 == 1, moved, 0.0)
     if kind == "rate":
-        share = (0.05, 0.1, 0.3, 0.5)[n % 4] if not moved else 0.3
-        moved_to = share
-        for _ in range(20):  # the standard error of the difference depends on both shares
-            moved_to = share + moved * np.sqrt((share * (1 - share) + moved_to * (1 - moved_to)) / n)
-        values = rng.binomial(n, np.where(shift > 0, moved_to, share)) / n
+        share = 0.3 if moved else (0.05, 0.1, 0.3, 0.5)[n % 4]
+        values = rng.binomial(n, np.where(shift > 0, simulation.shifted_share(share, n, moved), share)) / n
         low, high = rate_interval(values, np.full(days, float(n)))
         fields = {"interval_method": "clopper_pearson", "aggregation": "rate"}
     else:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.aggregate.statistics import mean_interval
+from pipeline.aggregate.statistics import difference, mean_interval, rate_interval
+from pipeline.aggregate.statistics.differences import FALSE_SHARE
 
 Numbers = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, int], "Periods"]
@@ -294,6 +295,61 @@ def table(draws: Mapping[str, Draw], replications: int, seed: int = SEED) -> str
     )
 
 
+SHIFTED = {
+    "rate, 10 %": 0.1,
+    "rate, 30 %": 0.3,
+    "normal": 1.0,
+    "score, 60 % fives": 1.2875**0.5,
+    "exponential": 1.0,
+    "lognormal, sigma 1": ((np.e - 1) * np.e) ** 0.5,
+}
+"""What is shifted: a rate with its share, else the standard deviation of a value."""
+SHIFT_SIZES = (60, 200, 800)
+ROWS = 97
+
+
+def rates(rng: np.random.Generator, share: float, n: int, periods: int) -> tuple[Numbers, ...]:
+    """Rates of n conversations, with their ends and degrees, as `difference` takes them."""
+    found = rng.binomial(n, share, periods) / n
+    return found, *rate_interval(found, np.full(periods, float(n))), np.full(periods, np.inf)
+
+
+def shifted_share(share: float, n: int, errors: float) -> float:
+    """The share that differs by so many standard errors of the difference, which depends on both."""
+    other = share
+    for _ in range(30):
+        other = share + errors * np.sqrt((share * (1 - share) + other * (1 - other)) / n)
+    return float(other)
+
+
+def detection(name: str, n: int, replications: int, seed: int = SEED) -> float:
+    """How often a shift of four standard errors of the difference stands out as the only one among 97 rows."""
+    rng = np.random.default_rng([seed, n, zlib.crc32(name.encode())])
+    if name.startswith("rate"):
+        share = SHIFTED[name]
+        later, earlier = (
+            rates(rng, shifted_share(share, n, 4), n, replications),
+            rates(rng, share, n, replications),
+        )
+    else:
+        one, other = CELLS[name](rng, replications, n), CELLS[name](rng, replications, n)
+        sign = np.where(np.arange(replications) % 2 == 0, 1, -1)
+        one.estimate = one.estimate + sign * 4 * SHIFTED[name] * np.sqrt(2 / n)
+        one.lowest = one.highest = other.lowest = other.highest = np.nan
+        later, earlier = ((x.estimate, *x.interval()[:2], x.degrees) for x in (one, other))
+    p_value = difference(*later, *earlier)[3]
+    return float((p_value <= FALSE_SHARE / ROWS).mean())
+
+
+def detection_table(replications: int, seed: int = SEED) -> str:
+    """As the page shows it."""
+    rows = [
+        f"| {name} | {' | '.join(f'{100 * detection(name, n, replications, seed):.0f}' for n in SHIFT_SIZES)} |"
+        for name in SHIFTED
+    ]
+    return "\n".join([f"| found, % | n = {' | n = '.join(map(str, SHIFT_SIZES))} |", "|---|---|---|---|", *rows])
+
+
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else REPLICATIONS
-    sys.stdout.write(f"{table(FITTED, count)}\n\n{table(UNSEEN, count)}\n")
+    sys.stdout.write(f"{table(FITTED, count)}\n\n{table(UNSEEN, count)}\n\n{detection_table(count)}\n")

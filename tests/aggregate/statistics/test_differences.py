@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import interval_simulation as simulation
 import numpy as np
 import pytest
 
-from pipeline.aggregate.statistics import benjamini_hochberg, difference, rate_interval
+from pipeline.aggregate.statistics import benjamini_hochberg, difference
 
-
-def of_rates(rng, share, n, size):
-    found = rng.binomial(n, share, size) / n
-    return found, *rate_interval(found, np.full(size, float(n))), np.full(size, np.inf)
+PAGE = Path(__file__).parents[3] / "definitions" / "intervals.md"
 
 
 def with_ends(periods: simulation.Periods):
@@ -22,7 +22,9 @@ def with_ends(periods: simulation.Periods):
 @pytest.mark.parametrize(("share", "n"), [(0.03, 100), (0.1, 200), (0.5, 60)])
 def test_rates_that_do_not_differ(share, n):
     rng = np.random.default_rng(n)
-    change, low, high, p_value = difference(*of_rates(rng, share, n, 5000), *of_rates(rng, share, n, 5000))
+    change, low, high, p_value = difference(
+        *simulation.rates(rng, share, n, 5000), *simulation.rates(rng, share, n, 5000)
+    )
     assert 0.94 <= ((low <= 0) & (high >= 0)).mean() <= 0.995
     np.testing.assert_array_equal(p_value < 0.05, (low > 0) | (high < 0))
     assert ((low <= change) & (change <= high) & (low < high)).all()
@@ -80,3 +82,12 @@ def test_at_most_the_asked_share_of_marks_is_chance() -> None:
     false, found = marked[:, 10:].sum(1), marked.sum(1)
     assert 0.05 <= (false / np.maximum(found, 1)).mean() <= 0.1
     assert marked[:, :10].mean() > 0.85
+
+
+@pytest.mark.parametrize("name", simulation.SHIFTED)
+def test_the_page_says_how_often_a_shift_is_found(name: str) -> None:
+    """The page's figures simulated anew; and an exact test of normal numbers would find 76 %."""
+    told = re.search(rf"^\| {re.escape(name)} \|((?: \d+ \|){{3}})$", PAGE.read_text(), re.M)
+    assert told, name
+    for n, figure in zip(simulation.SHIFT_SIZES, told[1].strip(" |").split(" | "), strict=True):
+        assert 100 * simulation.detection(name, n, 600, seed=7) == pytest.approx(float(figure), abs=7.5), n
