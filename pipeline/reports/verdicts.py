@@ -12,7 +12,14 @@ Verdict = Literal[
 ]
 
 # On which side of the limit it is bad. Equality has two bad sides.
-_BAD = {">=": ("below",), ">": ("below",), "<=": ("above",), "<": ("above",), "==": ("below", "above"), "!=": ()}
+_BAD: dict[str, tuple[str, ...]] = {
+    ">=": ("below",),
+    ">": ("below",),
+    "<=": ("above",),
+    "<": ("above",),
+    "==": ("below", "above"),
+    "!=": (),
+}
 _EXACT = frozenset({"count", "sum", "min", "max", "count_distinct"})
 
 
