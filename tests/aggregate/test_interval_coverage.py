@@ -25,12 +25,12 @@ def put(bench: Any, keys: Iterable[str], at: np.ndarray, column: str, result: An
     with bench.store.transaction() as con:
         count = len(at)
         states = pa.array(np.broadcast_to(status, count).tolist())
-        con.register("drawn", pa.table({"at": at, "result": result, "status": states, "number": np.arange(count)}))
+        con.register("drawn", pa.table({"minute": at, "result": result, "status": states, "number": np.arange(count)}))
         for key in keys:
             con.execute(
                 f"INSERT INTO metric_values BY NAME SELECT $1 AS workspace_id, $2 AS metric_key, 'v1' AS"
                 f" definition_version, 'conversation' AS entity_type, 'c' || number AS entity_id, 0 AS sample_index,"
-                f" $3::TIMESTAMPTZ + to_minutes(at) AS observed_at, 'production' AS traffic, status, 1 AS attempts,"
+                f" $3::TIMESTAMPTZ + to_minutes(minute) AS observed_at, 'production' AS traffic, status, 1 AS attempts,"
                 f" '' AS content_hash, $3::TIMESTAMPTZ AS computed_at, 'r' AS run_id,"
                 f" CASE WHEN status = 'ok' THEN result END AS {column} FROM drawn",
                 [bench.store.workspace_id, key, START],
@@ -41,7 +41,7 @@ def put(bench: Any, keys: Iterable[str], at: np.ndarray, column: str, result: An
 def stale(con: Any, bench: Any, key: str) -> None:
     con.execute(
         "INSERT INTO stale_periods BY NAME SELECT DISTINCT $1 AS workspace_id, $2 AS metric_key, 'v1' AS"
-        " definition_version, date_trunc('hour', $3::TIMESTAMPTZ + to_minutes(at)) AS hour FROM drawn",
+        " definition_version, date_trunc('hour', $3::TIMESTAMPTZ + to_minutes(minute)) AS hour FROM drawn",
         [bench.store.workspace_id, key, START],
     )
 
@@ -186,7 +186,7 @@ def test_events_of_conversations(bench: Any, count: int) -> None:
     at = np.repeat(minutes(count, 20, 10), events)
     drawn = pa.table(
         {
-            "at": at,
+            "minute": at,
             "x": numbers.ravel(),
             "hit": truths.ravel(),
             "number": np.arange(len(at)) // events,
@@ -197,7 +197,7 @@ def test_events_of_conversations(bench: Any, count: int) -> None:
         con.register("drawn", drawn)
         con.execute(
             "INSERT INTO events BY NAME SELECT $1 AS workspace_id, 'e' || event AS event_id, 'c' || number AS"
-            " conversation_id, 'ping' AS event_type, $2::TIMESTAMPTZ + to_minutes(at) AS occurred_at,"
+            " conversation_id, 'ping' AS event_type, $2::TIMESTAMPTZ + to_minutes(minute) AS occurred_at,"
             " json_object('x', x, 'hit', hit) AS data, $2::TIMESTAMPTZ AS ingested_at, 'production' AS traffic,"
             " 'k' AS source_key, 'f' AS file_id FROM drawn",
             [bench.store.workspace_id, START],
