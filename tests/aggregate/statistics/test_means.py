@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[3] / "definitions" / "intervals.md"
 
 def page() -> dict[tuple[str, int], simulation.Coverage]:
     """The tables of the page, by what and n."""
-    lines = [line for line in PAGE.read_text().splitlines() if re.match(r"\|[^|]+\| \d+ \|", line)]
+    lines = [line for line in PAGE.read_text().splitlines() if re.match(r"\|[^|]+\| \d+ \|.*\d\.\d\d \|", line)]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     found = {}
     for name, n, *figures, not_met in rows:
