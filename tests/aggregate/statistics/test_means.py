@@ -74,7 +74,7 @@ def test_rounding_of_no_skew_moves_no_end(kurtosis: float, degrees: float, noise
 
 
 def test_the_ends_move_with_the_skewness() -> None:
-    """No jump from a long left tail to a long right one. (Beyond 0.5, Hall's cube root is steep where its sign turns.)"""
+    """No jump between a long left tail and a long right one. (Beyond 0.5, Hall's cube root is steep at its zero.)"""
     skewness = np.linspace(-0.5, 0.5, 20_001)
     low, high, ok = mean_interval(0.0, 1.0, skewness, skewness**2 + 0.1, 49.0, np.nan, np.nan)
     assert ok.all()
