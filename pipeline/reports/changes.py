@@ -30,8 +30,9 @@ def add_changes(
 
     The rows get `complete` (whether the period is over), `delta`, `delta_low` and `delta_high` (its 95 % interval),
     `p_value` (of no difference), `stands_out` (after Benjamini and Hochberg over all rows: of those that stand out, at
-    most one in twenty is chance) and `direction`: `good` or `bad` where it stands out and the metric has a goal, else
-    `neutral`; None where nothing can be said. A total has no delta while one of the two periods is not over.
+    most one in ten is chance, on average over many lists) and `direction`: `good` or `bad` where it stands out and the
+    metric has a goal, else `neutral`; None where nothing can be said. A total has no delta while one of the two periods
+    is not over, and never stands out: its interval says how much was left out of them, not how much periods vary.
     """
     import numpy as np  # reading rows without a comparison does not need it
 
@@ -44,15 +45,17 @@ def add_changes(
         sides += [np.array([row.get(name) for row in rows], dtype=float) for name in _COLUMNS]
         sides.append(np.array([_degrees(row) for row in rows], dtype=float))
     comparable = np.array([_comparable(row, before, instant) for row, before in pairs], dtype=bool)
+    total = np.array([AGGREGATIONS[row["aggregation"]].total for row, _ in pairs], dtype=bool)
     delta, low, high, p_value = difference(*sides)
-    p_value = np.where(comparable, p_value, np.nan)
+    p_value = np.where(comparable & ~total, p_value, np.nan)
     stands_out, _ = benjamini_hochberg(p_value)
     for at, (row, _) in enumerate(pairs):
         known = bool(comparable[at] and np.isfinite(delta[at]))
+        bounded = known and bool(np.isfinite(low[at]) and np.isfinite(high[at]))
         sure = known and bool(np.isfinite(p_value[at]))
         row["complete"] = row["period_end"] <= instant
         row["delta"] = float(delta[at]) if known else None
-        row["delta_low"], row["delta_high"] = (float(low[at]), float(high[at])) if sure else (None, None)
+        row["delta_low"], row["delta_high"] = (float(low[at]), float(high[at])) if bounded else (None, None)
         row["p_value"] = float(p_value[at]) if sure else None
         row["stands_out"] = bool(stands_out[at]) if sure else None
         better = np.sign(delta[at]) * _GOAL[goals.get(row["metric_key"], "neutral")] if sure else 0

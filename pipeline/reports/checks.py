@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -19,13 +19,12 @@ from pipeline.catalog.catalog import Catalog, Metric
 from pipeline.catalog.checks import Check
 from pipeline.errors import NotFoundError, UserError
 from pipeline.reports.series import has_run, series
+from pipeline.reports.verdicts import Verdict, of_pass_rate, of_period
 from pipeline.status.freshness import Freshness, freshness
 from pipeline.store import load_sql, run_script
 from pipeline.window import floor_hour
 
 SQL = "pipeline.reports.sql"
-
-Verdict = Literal["PASSED", "BELOW_MIN_PASS_RATE", "INCOMPLETE_COVERAGE", "NOT_EVALUATED", "RUN_NOT_COMPLETED"]
 
 
 @dataclass(frozen=True)
@@ -296,12 +295,8 @@ def _verdict(
     if coverage is not None and coverage < check.min_coverage:
         return "INCOMPLETE_COVERAGE", f"{coverage:.1%} have a value; at least {check.min_coverage:.1%} are asked for."
     if check.over == "period":
-        assert check.condition is not None, "loading refuses a period without a condition"
-        held = check.condition.holds(value)
-        return ("PASSED", "") if held else ("BELOW_MIN_PASS_RATE", f"{value:.4g} is not {check.condition.text}.")
-    if value < check.pass_rate:
-        return "BELOW_MIN_PASS_RATE", f"{value:.1%} pass; at least {check.pass_rate:.1%} are asked for."
-    return "PASSED", ""
+        return of_period(check, row, value)
+    return of_pass_rate(check, value, row["interval_low"], row["interval_high"], n)
 
 
 def _due(metric: Metric, now: datetime) -> datetime:

@@ -70,6 +70,30 @@ def test_a_gate_fails_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "RUN_NOT_COMPLETED" in capsys.readouterr().err
 
 
+def test_a_gate_says_when_it_cannot_tell(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It fails, with a type of its own, so that a pipeline may treat it otherwise."""
+    assert run(["check", "turns", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)["checks"][0]
+    assert value["n"] < 100
+    file = project / "definitions" / "checks.yaml"
+    file.write_text(
+        CHECKS + "  - {name: even, sets: [close], metric: avg_turn_count, over: period, min_coverage: 0.5,"
+        " condition: {operator: '<', value: 0}}\n"
+    )
+    try:
+        assert run(["check", "even", "--last", "24h", "--json"]) == 1
+        even = json.loads(capsys.readouterr().out)["checks"][0]
+        assert even["verdict"] == "BELOW_MIN_PASS_RATE"
+        limit = (even["interval_low"] + even["value"]) / 2
+        file.write_text(file.read_text().replace("value: 0}}", f"value: {limit}}}}}"))
+        assert run(["check", "even", "--last", "24h", "--junit", str(tmp_path / "checks.xml")]) == 1
+    finally:
+        file.write_text(CHECKS)
+    assert "even: UNDECIDED." in capsys.readouterr().err
+    suite = ElementTree.parse(tmp_path / "checks.xml").getroot()
+    assert suite.find("testcase/failure").get("type") == "UNDECIDED"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

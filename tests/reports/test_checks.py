@@ -139,7 +139,8 @@ def test_a_pass_rate_is_that_of_a_recount(evaluate: Evaluate, sign: str, filters
     assert (found.eligible, found.n, found.passed_count) == (len(inside), len(values), len(passing))
     assert found.value == pytest.approx(len(passing) / len(values))
     assert found.coverage == pytest.approx(len(values) / len(applicable))
-    assert found.verdict == ("PASSED" if found.value >= 0.8 else "BELOW_MIN_PASS_RATE")
+    below = "BELOW_MIN_PASS_RATE" if found.interval_high < 0.8 else "UNDECIDED"
+    assert found.verdict == ("PASSED" if found.value >= 0.8 else below)
     assert found.interval_low <= found.value <= found.interval_high
     assert sum(found.states.values()) == found.eligible
 
@@ -169,6 +170,52 @@ def test_the_value_of_a_period(evaluate: Evaluate) -> None:
         if each["score"] is not None
     ]
     assert mean.value == pytest.approx(sum(values) / len(values))
+
+
+def test_a_share_below_the_limit_is_bad_only_where_its_interval_says_so(evaluate: Evaluate) -> None:
+    """The same conversations against limits around their interval; one failure is proof that not all pass."""
+    share = evaluate("good").value
+    low, high = evaluate("good").interval_low, evaluate("good").interval_high
+    assert 0 < low < share < high < 1
+    for limit, verdict in (
+        (low, "PASSED"),
+        (share, "PASSED"),
+        (share + 1e-6, "UNDECIDED"),
+        (high, "UNDECIDED"),
+        (high + 1e-6, "BELOW_MIN_PASS_RATE"),
+        (1, "BELOW_MIN_PASS_RATE"),
+    ):
+        found = evaluate("good", min_pass_rate=limit)
+        assert (found.verdict, found.failed) == (verdict, verdict != "PASSED"), (limit, found.reason)
+    assert "too few to tell" in evaluate("good", min_pass_rate=high).reason
+
+
+@pytest.mark.parametrize("sign", OPERATORS)
+def test_the_side_of_a_period_that_is_bad_is_the_operators(evaluate: Evaluate, sign: str) -> None:
+    """A mean against a limit below, at the ends of, inside and above its interval."""
+    seen = evaluate("score", over="period", condition={"operator": "<", "value": 1000})
+    low, high = seen.interval_low, seen.interval_high
+    for limit, inside in (
+        (low - 0.1, False),
+        ((low + seen.value) / 2, True),
+        ((high + seen.value) / 2, True),
+        (high + 0.1, False),
+    ):
+        found = evaluate("score", over="period", condition={"operator": sign, "value": limit})
+        missed = "UNDECIDED" if inside else "BELOW_MIN_PASS_RATE"
+        assert found.verdict == ("PASSED" if OPERATORS[sign](seen.value, limit) else missed), (limit, found.reason)
+    assert evaluate("score", over="period", condition={"operator": "!=", "value": seen.value}).verdict == "UNDECIDED"
+
+
+def test_a_mean_without_an_interval_fails_undecided(evaluate: Evaluate) -> None:
+    """One conversation tells nothing of the next; the number of pings is exact all the same."""
+    for first in range(290):
+        scope = Scope(None, START + timedelta(minutes=first), START + timedelta(minutes=first + 1))
+        found = evaluate("score", over="period", scope=scope, condition={"operator": ">", "value": 100})
+        if found.n == 1:
+            break
+    assert (found.n, found.interval_low, found.verdict, found.failed) == (1, None, "UNDECIDED", True)
+    assert found.reason.endswith("it has no interval: too few values to tell.")
 
 
 def test_what_could_not_be_checked_fails_with_a_verdict_of_its_own(evaluate: Evaluate) -> None:

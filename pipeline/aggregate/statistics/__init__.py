@@ -6,25 +6,19 @@ SciPy is imported inside the functions, so that a process that aggregates nothin
 
 from pipeline.aggregate.statistics.decisions import Decision, Direction, decide
 from pipeline.aggregate.statistics.differences import benjamini_hochberg, difference
-from pipeline.aggregate.statistics.means import Moments, mean_difference, mean_interval
-from pipeline.aggregate.statistics.quantiles import quantile_ranks, quantile_shares
+from pipeline.aggregate.statistics.means import mean_interval
+from pipeline.aggregate.statistics.quantiles import quantile_shares
 from pipeline.aggregate.statistics.rates import rate_interval
 from pipeline.aggregate.statistics.spread import spread_interval
-from pipeline.aggregate.statistics.totals import count_interval, total_interval
 
 __all__ = [
     "Decision",
     "Direction",
-    "Moments",
     "benjamini_hochberg",
-    "count_interval",
     "decide",
     "difference",
-    "mean_difference",
     "mean_interval",
-    "quantile_ranks",
     "quantile_shares",
     "rate_interval",
     "spread_interval",
-    "total_interval",
 ]

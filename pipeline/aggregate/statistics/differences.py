@@ -24,7 +24,7 @@ def difference(
     """The difference `value - before` of two independent periods, its 95 % interval and its p value.
 
     Works for every number that has an interval: the distances to the ends that face each other are combined as standard
-    errors are. For rates this is Newcombe's interval, for Student's means Welch's; the skew of others is kept.
+    errors are. For rates this is Newcombe's interval, for Student's means nearly Welch's; the skew of others is kept.
 
     Args:
         value: of the later period.

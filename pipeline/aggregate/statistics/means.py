@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,16 +13,6 @@ SKEWNESS_LIMIT = 0.65
 
 # Rounding leaves a spread of this share of the value where all values are equal.
 _ROUNDING = 1e-12
-
-
-class Moments(NamedTuple):
-    """What the first arguments of `mean_interval` are, of one period a row."""
-
-    estimate: Numbers
-    standard_error: Numbers
-    skewness: Numbers
-    kurtosis: Numbers
-    degrees: Numbers
 
 
 def mean_interval(
@@ -77,73 +65,31 @@ def mean_interval(
     return np.where(ok, low, np.nan), np.where(ok, high, np.nan), ok
 
 
-def mean_difference(later: Moments, earlier: Moments) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """The difference of two independent means, ratios or totals, its 95 % interval and its p value.
-
-    A difference is itself a sum of contributions, those of the earlier period with the opposite sign. The skew of two
-    alike periods cancels, so that this finds more than `difference`, which knows only the ends of their intervals.
-
-    Args:
-        later: moments of the one.
-        earlier: moments of the other.
-
-    Returns:
-        Difference, low, high, and the two-sided p value for "no difference", which is below 0.05 exactly where the
-        interval leaves out 0. All but the first are NaN where the moments are not enough (all values equal, or too few
-        rare ones): then `difference` may still tell.
-
-    Source: `mean_interval`; degrees of freedom after Welch and Satterthwaite.
-    """
-    from scipy.special import stdtr
-
-    a, b = (Moments(*(np.asarray(x, dtype=np.float64) for x in moments)) for moments in (later, earlier))
-    change = np.asarray(a.estimate - b.estimate)
-    variances = a.standard_error**2, b.standard_error**2
-    variance = variances[0] + variances[1]
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        error = np.sqrt(variance)
-        skewness = (variances[0] ** 1.5 * a.skewness - variances[1] ** 1.5 * b.skewness) / variance**1.5
-        kurtosis = (variances[0] ** 2 * a.kurtosis + variances[1] ** 2 * b.kurtosis) / variance**2
-        degrees = variance**2 / (variances[0] ** 2 / a.degrees + variances[1] ** 2 / b.degrees)
-        each = (np.maximum(np.abs(a.skewness), np.abs(b.skewness)) < SKEWNESS_LIMIT) & np.isfinite(error + degrees)
-        low, high = _regular_ends(change, error, skewness, kurtosis, np.where(each, degrees, 1.0))
-        # The same read backwards: the quantile whose end is 0.
-        steep, inflation = _long_tail(skewness, kurtosis, degrees)
-        distance = np.abs(change) / error
-        straight = ((1 - (1 - steep * distance / 3) ** 3) / steep - steep / 6) / inflation
-        facing_tail = (change > 0) != (skewness >= 0)
-        p_value = 2 * stdtr(degrees, -np.where(facing_tail, np.minimum(straight, distance), distance))
-    known = each & (error > _ROUNDING * np.abs(change))
-    low, high, p_value = (np.where(known, x, np.nan) for x in (low, high, np.minimum(p_value, 1.0)))
-    return change, low, high, p_value
-
-
 def _regular_ends(
     estimate: Numbers, error: Numbers, skewness: Numbers, kurtosis: Numbers, degrees: Numbers
 ) -> tuple[Numbers, Numbers]:
-    """Student's end on the side of the short tail, Hall's on the side of the long one.
+    """Student's end on the side of the short tail, Hall's on the side of the long one; without skew both are alike.
 
     Hall's own short end is nearer than Student's, which is right only if the skewness is known; a sample's is not. The
-    three constants below allow for it: they were fitted by simulation (normal, lognormal, Student's t with three
-    degrees, scores, zeros with a few lognormal values, clustered events, ratios; 20, 100 and 400 units). All three
-    corrections vanish as n grows.
+    constants allow for it: they were fitted by simulation (normal, lognormal, Student's t with three degrees, scores,
+    zeros with a few lognormal values, clustered events, ratios; 20, 100 and 400 units). All corrections vanish as n
+    grows.
     """
     from scipy.special import stdtrit
 
-    t = stdtrit(degrees, 1 - TAIL)
-    steep, inflation = _long_tail(skewness, kurtosis, degrees)
-    far = 3 / steep * (1 - np.cbrt(1 - steep * (t * inflation + steep / 6)))
-    near, far = error * t, error * np.maximum(far, t)
-    right = skewness > -1e-9  # what rounding leaves of no skew decides nothing
-    return estimate - np.where(right, near, far), estimate + np.where(right, far, near)
-
-
-def _long_tail(skewness: Numbers, kurtosis: Numbers, degrees: Numbers) -> tuple[Numbers, Numbers]:
-    """The skewness that Hall's transformation is given, and by how much Student's quantile is stretched."""
     skew = np.abs(skewness)
+    t = stdtrit(degrees, 1 - TAIL)
     # What the fourth moment has beyond the least that the third allows (two values only): rare values of varied size.
     excess = np.maximum(kurtosis - skew**2 - 1 / (degrees + 1), 0)
-    return np.maximum(skew * (1 - 0.25 * skew - 0.55 * np.sqrt(excess)), 1e-6), 1 + 2.4 * excess
+    # A fourth moment that the skewness does not explain stretches both ends; the clearer the skew, the longer the one
+    tilt = skew / np.hypot(skew, np.sqrt(6) / (degrees + 1))  # the standard error of a normal sample's skewness
+    near = t * (1 + 1.2 * excess * (1 - tilt))
+    stretched = t * (1 + 1.2 * excess * (1 + tilt))
+    steep = np.maximum(skew * (1 - 0.25 * skew - 0.55 * np.sqrt(excess)), 0)
+    root = np.cbrt(1 - steep * (stretched + steep / 6))
+    far = np.maximum(3 * (stretched + steep / 6) / (1 + root + root**2), near)  # 3 (1 - root) / steep, also at 0
+    right = skewness >= 0
+    return estimate - error * np.where(right, near, far), estimate + error * np.where(right, far, near)
 
 
 def _rare_ends(

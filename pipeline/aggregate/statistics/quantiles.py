@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.aggregate.statistics.rates import TAIL, Numbers
-
-
-def quantile_ranks(n: NDArray[np.int64], quantile: Numbers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The ranks of the two values that enclose a quantile in at least 95 % of samples.
-
-    The number of values below a quantile is binomial, so this holds for every distribution.
-
-    Args:
-        n: sizes of samples, at least 1.
-        quantile: between 0 and 1, such as 0.95.
-
-    Returns:
-        1-based ranks in the sorted sample. Ranks 0 and n + 1 say that a sample of this size has no such bound.
-
-    Source: Conover, Practical Nonparametric Statistics, 3.2.
-    """
-    sizes, quantile = np.broadcast_arrays(np.asarray(n, dtype=np.int64), np.asarray(quantile, dtype=np.float64))
-    return _binomial_quantile(TAIL, sizes, quantile), _binomial_quantile(1 - TAIL, sizes, quantile) + 1
 
 
 def quantile_shares(effective_count: Numbers, quantile: Numbers) -> tuple[Numbers, Numbers]:
     """The cumulative shares of weight at which the two values stand that enclose a quantile.
 
-    With equal weights and a whole count, the first value whose cumulative share reaches the low (high) share is the
-    value at the low (high) rank of `quantile_ranks`.
+    The number of values below a quantile is binomial, so this holds for every distribution. The first value whose
+    cumulative share reaches the low (high) share is that end of the interval.
 
     Args:
         effective_count: the number of equally weighted, independent values that tell as much; need not be whole.
@@ -54,14 +35,3 @@ def quantile_shares(effective_count: Numbers, quantile: Numbers) -> tuple[Number
 
 
 _HAIR = 1e-9
-
-
-def _binomial_quantile(probability: float, n: NDArray[np.int64], share: Numbers) -> NDArray[np.int64]:
-    """The smallest number of successes with at least this cumulative probability, as scipy.stats.binom.ppf finds it."""
-    from scipy.special import bdtr, bdtrik  # scipy.stats takes seconds to import
-
-    size = n.astype(np.float64)
-    upper = np.ceil(bdtrik(probability, size, share))
-    lower = np.maximum(upper - 1, 0)
-    found: NDArray[np.int64] = np.where(bdtr(lower, size, share) >= probability, lower, upper).astype(np.int64)
-    return found

@@ -79,7 +79,8 @@ class _Row(BaseModel):
     delta_high: float | None = Field(default=None, description="Upper end of the 95 % interval of the change.")
     p_value: float | None = Field(default=None, description="Of no change.")
     stands_out: bool | None = Field(
-        default=None, description="More than chance among all rows of the answer (Benjamini-Hochberg, 5 %)."
+        default=None,
+        description="More than chance among all rows of the answer (Benjamini-Hochberg, 10 %); null for totals.",
     )
     direction: Literal["good", "bad", "neutral"] | None = Field(
         default=None,

@@ -13,7 +13,8 @@ from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS
 from pipeline.api.routes.parameters import Moment, ShortId, check_range
 from pipeline.api.routing import workspace_router
-from pipeline.reports.checks import Scope, Verdict, evaluate_checks, select_checks
+from pipeline.reports.checks import Scope, evaluate_checks, select_checks
+from pipeline.reports.verdicts import Verdict
 
 router = workspace_router("checks")
 
@@ -64,7 +65,8 @@ def run_checks(
     """Evaluate checks now; what could not be checked fails with a verdict of its own.
 
     RUN_NOT_COMPLETED: no run has looked at all of it; NOT_EVALUATED: there is no value; INCOMPLETE_COVERAGE: too few
-    conversations have one; BELOW_MIN_PASS_RATE: too few of the values satisfy the condition.
+    conversations have one; BELOW_MIN_PASS_RATE: too few of the values satisfy the condition; UNDECIDED: fewer satisfy
+    it than is asked for, but so few were looked at that this may be chance.
     """
     check_range(date_from, date_to)
     now = datetime.now(UTC)
