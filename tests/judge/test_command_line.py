@@ -68,7 +68,8 @@ def test_an_endpoint_that_takes_no_batches_is_named_and_exit_code_1(
     assert command(arguments) == 1
     told = capsys.readouterr()
     assert "judge-1" in told.err
-    assert len(told.err.strip().splitlines()) == 1
+    assert len(told.err.strip().splitlines()) == 2, "the endpoint, and the metrics that failed for it"
+    assert "8 of 8 conversations ended in an error" in told.err
 
 
 def test_a_dry_run_counts_files_that_nobody_has_read_and_leaves_them(ready: Any, judge: Any, capsys: Any) -> None:
