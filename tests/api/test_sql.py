@@ -58,6 +58,7 @@ def add_canaries(server: Server) -> None:
                     "managed_by": "file",
                     "body": body,
                     "valid_from": NOW,
+                    "valid_to": None if key == HIDDEN else NOW,  # another version of it is in force
                 }
             )
             spoken = {"value_text": SPOKEN, "reasoning": SPOKEN, "evidence": orjson.dumps(SPOKEN).decode()}
