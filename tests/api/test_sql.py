@@ -58,6 +58,7 @@ def add_canaries(server: Server) -> None:
                     "managed_by": "file",
                     "body": body,
                     "valid_from": NOW,
+                    "valid_to": None if key == HIDDEN else NOW,  # another version of it is in force
                 }
             )
             spoken = {"value_text": SPOKEN, "reasoning": SPOKEN, "evidence": orjson.dumps(SPOKEN).decode()}
@@ -513,7 +514,14 @@ def test_labels_that_quote_are_kept_from_keys_without_transcripts_everywhere(wal
         assert deaf.post("/metrics/quoted_words/evaluate", json={"subject_id": "call-1"}).status_code == 403
         for changes in (
             {"key": "words_again"},
-            {"key": "asked", "extraction_mode": "ai_query", "ai_query_prompt": "What was said?", "extract_path": None},
+            {
+                "key": "asked",
+                "extraction_mode": "ai_query",
+                "ai_query_prompt": "What was said?",
+                "extract_path": None,
+                "source": "call_intelligence",
+                "event_types": ["call_intelligence.row"],
+            },
             {"key": "digits", "metric_type": "numerical", "aggregation": "max"},
             {
                 "key": "found",
