@@ -364,7 +364,7 @@ class Sample:
             left = 1 - len(examined) / len(self.hours[hour])
             parts.append((self.weight[hour] * (math.sqrt(left) if total else 1.0), z, size))
         variance, skewness, kurtosis, degrees = shape(parts)
-        return variance, skewness, kurtosis, degrees if variance > 0 else math.nan
+        return variance, skewness, kurtosis, degrees if variance > 0 else float(sum(max(n - 1, 1) for *_, n in parts))
 
     def overall(self) -> float:
         """The mean over all examined, from which the only one of an hour deviates."""
@@ -400,8 +400,7 @@ class Sample:
             error = variance**0.5 / abs(below)
             return self.ends("hall", mean_interval(value, error, skewness, kurtosis, degrees, lowest, highest))
         if family == "share":
-            variance, _, _, degrees = self.moments(self.away(value))
-            return self.share_ends(value, variance / w.sum() ** 2, degrees)
+            return self.share_ends(value, *self.moments(self.away(value)))
         if family == "spread":
             mean = self.mean()
             kurtosis = divided((w * (x - mean) ** 4).sum() * w.sum(), (w * (x - mean) ** 2).sum() ** 2 * self.n)
@@ -427,16 +426,14 @@ class Sample:
             return lambda each: each["number"] - value * (1.0 if each["below"] is None else each["below"])
         return lambda each: each["number"] - value
 
-    def share_ends(self, share: float, variance: float, degrees: float) -> tuple[float | None, float | None, str]:
-        """Of a rate, or of the share of a category."""
+    def share_ends(
+        self, share: float, variance: float, skewness: float, kurtosis: float, degrees: float
+    ) -> tuple[float | None, float | None, str]:
+        """Of a rate, or of the share of a category: a simple sample is binomial, any other a ratio between 0 and 1."""
         if not self.left_out and not self.clustered:
             return self.ends("clopper_pearson", rate_interval(share, self.n))
-        plain = self.units if self.clustered else self.kish()
-        effective = share * (1 - share) / variance if variance > 0 else plain
-        effective = min(self.n if self.clustered else 2 * self.kish(), effective)
-        degrees = max(1.0, effective - 1 if math.isnan(degrees) else degrees)
-        effective *= (scipy.stats.norm.ppf(0.975) / scipy.stats.t.ppf(0.975, degrees)) ** 2
-        return self.ends("clopper_pearson", rate_interval(share, effective))
+        error = variance**0.5 / self.weights.sum()
+        return self.ends("hall", mean_interval(share, error, skewness, kurtosis, degrees, 0.0, 1.0))
 
     def quantile_ends(self, value: float) -> tuple[float | None, float | None, str]:
         quantile = AGGREGATIONS[self.definition.aggregation].quantile
@@ -475,8 +472,7 @@ class Sample:
         is_in = np.array([label in each["labels"] for each in self.good])
         total = float(self.weights[is_in].sum())
         share = total / self.weights.sum()
-        variance, _, _, degrees = self.moments(lambda each: (label in each["labels"]) - share)
-        low, high, method = self.share_ends(share, variance / self.weights.sum() ** 2, degrees)
+        low, high, method = self.share_ends(share, *self.moments(lambda each: (label in each["labels"]) - share))
         known = self.n + self.unknown
         return {
             "value": close(total),

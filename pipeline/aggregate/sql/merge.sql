@@ -248,7 +248,8 @@ SELECT
     sum(weight ** 4 * uncertain ** 2 * own_4) / nullif(sum(weight ** 2 * uncertain * own_2), 0) ** 2 AS kurtosis,
     CASE
         WHEN any_value(stratified) THEN coalesce(
-            sum(variance) ** 2 / nullif(sum(variance ** 2 / greatest(size - 1, 1)), 0), sum(greatest(size - 1, 1))
+            sum(variance) ** 2 / nullif(sum(variance ** 2 / greatest(size - 1, 1)), 0),
+            sum(greatest(size - 1, 1)) FILTER (size > 0)
         )
         ELSE sum(size) - 1
     END AS degrees
@@ -282,11 +283,15 @@ by_hour AS (
     SELECT
         s.period_id, s.class_id, s.category, w.weight, w.event_count AS size,
         coalesce(c.true_count, 0) AS hits,
+        hits - s.share * w.event_count AS from_1,
+        hits * (1 - s.share) ** 2 + (w.event_count - hits) * s.share ** 2 AS from_2,
+        hits * (1 - s.share) ** 3 - (w.event_count - hits) * s.share ** 3 AS from_3,
+        hits * (1 - s.share) ** 4 + (w.event_count - hits) * s.share ** 4 AS from_4,
         -- Within the hour, as far as it has more than one value.
-        CASE WHEN w.event_count > 1 THEN hits / w.event_count ELSE s.share END AS centre,
-        hits * (1 - centre) ** 2 + (w.event_count - hits) * centre ** 2 AS away_2,
-        hits * (1 - centre) ** 3 - (w.event_count - hits) * centre ** 3 AS away_3,
-        hits * (1 - centre) ** 4 + (w.event_count - hits) * centre ** 4 AS away_4,
+        CASE WHEN w.event_count > 1 THEN from_1 / w.examined_count ELSE 0 END AS shift,
+        from_2 - shift * from_1 AS away_2,
+        from_3 - 3 * shift * from_2 + 2 * shift ** 2 * from_1 AS away_3,
+        from_4 - 4 * shift * from_3 + 6 * shift ** 2 * from_2 - 3 * shift ** 3 * from_1 AS away_4,
         weight ** 2 * size / greatest(size - 1, 1) * away_2 AS variance
     FROM shared AS s
     JOIN weighed AS w USING (period_id, class_id)
