@@ -138,6 +138,8 @@ def _headline(headline: Headline) -> tuple[Any, ...]:
     change = None if headline.change is None else f"{headline.change:+.3g}"
     if headline.clear is False:
         change = f"{change} within the noise"
+    elif headline.clear is None and change is not None:
+        change = f"{change} cannot tell"
     elif headline.verdict is not None:
         change = f"{change} {headline.verdict}"
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
@@ -248,14 +248,27 @@ def _computed(
     from pipeline.aggregate.merge import merge_hours
 
     by_service = group_by == "service" and service_id is None
-    if as_known_at is None:
+    kept_since = _values_since(con, workspace_id)
+    from_hours = [span for span in spans if as_known_at is not None or span[0] < kept_since]
+    from_values = [span for span in spans if span not in from_hours]
+    rows: list[Row] = []
+    if from_hours:
+        found = merge_hours(con, workspace_id, [metric.key], from_hours, traffic=traffic, as_known_at=as_known_at)
+        rows += [
+            row for row in found if (row["service_id"] is not None if by_service else row["service_id"] == service_id)
+        ]
+    if from_values:
         by = "service" if by_service else "none"
-        rows = measure(con, workspace_id, metric.key, spans, by=by, traffic=traffic, service_id=service_id)
-        return [row | {"service_id": row["group_key"]} for row in rows if row["group_key"]] if by_service else rows
-    rows = merge_hours(con, workspace_id, [metric.key], spans, traffic=traffic, as_known_at=as_known_at)
-    if by_service:
-        return [row for row in rows if row["service_id"] is not None]
-    return [row for row in rows if row["service_id"] == service_id]
+        found = measure(con, workspace_id, metric.key, from_values, by=by, traffic=traffic, service_id=service_id)
+        rows += [row | {"service_id": row["group_key"]} for row in found if row["group_key"]] if by_service else found
+    return rows
+
+
+def _values_since(con: duckdb.DuckDBPyConnection, workspace_id: str) -> datetime:
+    """The instant from which on values and events are kept; what is older has expired, and its hour rows stay."""
+    query = "SELECT max(until) FROM expirations WHERE workspace_id = ? AND kind IN ('events', 'values')"
+    (until,) = con.execute(query, [workspace_id]).fetchall()[0]
+    return until or datetime.min.replace(tzinfo=UTC)
 
 
 def _groups(
