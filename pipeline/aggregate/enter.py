@@ -53,7 +53,7 @@ def finish(con: duckdb.DuckDBPyConnection) -> None:
     """
     run_script(con, load_sql(SQL, "merge"))
     _check_ledger(con)
-    for script in ("numbers", "estimates"):
+    for script in ("moments", "categories", "numbers", "estimates"):
         run_script(con, load_sql(SQL, script))
     register_intervals(con)
     run_script(con, load_sql(SQL, "finish"))
