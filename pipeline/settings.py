@@ -193,12 +193,9 @@ def load_settings(**overrides: object) -> Settings:
     for name, advice in unknown_variables(Settings, os.environ).items():
         _LOG.warning("The variable %s is no setting and is ignored%s", name, advice)
     try:
-        settings = Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(map(_described, error.errors()))
         raise SettingsError(f"Settings cannot be used: {problems}. Mend {SETTINGS_FILE} or METRIC_STORE_*.") from None
     except ValueError as error:  # malformed TOML
         raise SettingsError(f"{SETTINGS_FILE} cannot be read: {error}") from None
-    if settings.home.exists() and not settings.home.is_dir():
-        raise SettingsError(f"The home {settings.home} is a file; name a folder in METRIC_STORE_HOME.")
-    return settings

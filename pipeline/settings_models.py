@@ -80,7 +80,7 @@ class Redaction(_Group):
     phone_numbers: bool = True
     card_numbers: bool = True
     accounts: bool = Field(default=True, description="IBAN and national ids.")
-    network_addresses: bool = Field(default=True, description="IP addresses, and URLs that hold a secret.")
+    network_addresses: bool = Field(default=True, description="IP addresses, and URLs with a password.")
     hook: str | None = Field(
         default=None,
         pattern=r"^[\w.]+:\w+$",

@@ -63,7 +63,7 @@ def test_a_project_from_files_to_numbers(
     monkeypatch.setenv("METRIC_STORE_LANDING", str(landing))
     plan = shell.json("run", "--at", AT, "--metric", "c_long", "--dry-run")
     assert plan["dry_run"]
-    assert plan["ingest"] is None
+    assert plan["ingest"]["event_count"] == 1026, "read into a copy that is gone again"
 
     ingested = shell.json("ingest")
     assert ingested["rejected_count"] == 2
@@ -164,7 +164,10 @@ def test_a_rewritten_file_does_not_double_what_it_was_refused(shell: Shell, tmp_
         (["dev", "--port", "99999"], "--port"),
     ],
 )
-def test_a_mistake_is_one_line_that_helps_and_exit_code_2(shell: Shell, arguments: list[str], says: str) -> None:
+def test_a_mistake_is_one_line_that_helps_and_exit_code_2(
+    shell: Shell, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    (tmp_path / "metric-store.toml").touch()
     assert shell(*arguments, code=2) == ""
     assert says in shell.err
     assert len(shell.err.splitlines()) == 1

@@ -22,6 +22,7 @@ KOLKATA = ZoneInfo("Asia/Kolkata")
 
 
 def test_an_hour_that_has_not_begun_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "metric-store.toml").touch()
     assert run(["run", "--at", "2090-01-01T00:00Z", "--metric", "call_count"]) == 2
     told = " ".join(capsys.readouterr().err.split())
     assert "2090-01-01 00:00 UTC has not begun" in told
@@ -117,4 +118,4 @@ def test_a_home_that_is_a_file_is_named(
     (tmp_path / "note.txt").write_text("")
     monkeypatch.setenv("METRIC_STORE_HOME", str(tmp_path / "note.txt"))
     assert run(["run"]) == 2
-    assert "note.txt is a file" in " ".join(capsys.readouterr().err.split())
+    assert "home: Value error, a file; name a folder" in " ".join(capsys.readouterr().err.split())
