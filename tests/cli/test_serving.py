@@ -76,7 +76,7 @@ def test_serve_says_who_may_use_it_and_stops_when_asked(tmp_path: Path, option: 
                 assert server.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-        answer = httpx2.get(f"http://127.0.0.1:{port}/v1/{WORKSPACE}/metrics/catalog")
+        answer = httpx2.get(f"http://127.0.0.1:{port}/v1/{WORKSPACE}/metrics/catalog", timeout=60)
         assert answer.status_code == status
     finally:
         server.send_signal(signal.SIGINT)
