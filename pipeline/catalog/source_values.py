@@ -128,9 +128,10 @@ class Value(Model):
         "taken after those that are equal. A value that is not listed stays as it is, see `other`.",
     )
     other: JsonValue = Field(default=None, description="With `map`: what every value that is not listed becomes.")
-    type: Literal["string", "integer", "number", "boolean", "json", "json_or_text", "otlp"] | None = Field(
+    type: Literal["string", "integer", "number", "boolean", "duration", "json", "json_or_text", "otlp"] | None = Field(
         default=None,
-        description="Convert; a value that cannot be converted refuses the event. `json` parses text; with "
+        description="Convert; a value that cannot be converted refuses the event. `duration` gives the seconds of HH:MM:SS, "
+        "MM:SS or ISO 8601 (PT3M21S), and takes a number for seconds. `json` parses text; with "
         "`json_or_text` a text that is not JSON, such as the arguments of a model that erred, stays as it is; `otlp` "
         "makes plain JSON of an `AnyValue` of OpenTelemetry, whatever it nests.",
     )
