@@ -8,6 +8,7 @@ item of an enclosing rule (`source_values`). Nothing is evaluated as code.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -63,6 +64,16 @@ class Time(Model):
     )
 
 
+    @model_validator(mode="after")
+    def _effective(self) -> Time:
+        if "plus_unit" in self.model_fields_set and self.plus is None:
+            raise ValueError("`plus_unit` has no effect without `plus`; remove it, or add `plus`")
+        formats = (self.format,) if isinstance(self.format, str) else self.format
+        if self.zone is not None and all(form.startswith("unix_") for form in formats):
+            raise ValueError("`zone` has no effect on unix time, which is in UTC; remove it")
+        return self
+
+
 def _time(found: object) -> object:
     if isinstance(found, str):
         return {"value": found}
@@ -73,6 +84,14 @@ def _time(found: object) -> object:
 
 TimeLike = Annotated[Time | None, BeforeValidator(_time, json_schema_input_type=Time | str | None)]
 Name = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$", max_length=64)]
+
+
+_OF_EVENTS = ("event_id", "sequence", "data")
+_OF_IGNORED = frozenset({"each", "name", "when", "let", "runs", "ignore"})
+
+
+def _named(fields: Sequence[str]) -> str:
+    return " and ".join(f"`{name}`" for name in fields)
 
 
 class Rule(Model):
@@ -133,6 +152,18 @@ class Rule(Model):
                 raise ValueError(f"`{name}` is reserved; choose another than {', '.join(sorted(RESERVED_SCOPES))}")
         if self.ignore is None and self.event_type is None and not self.events and not self.first_of:
             raise ValueError("a rule needs event_type, events, first_of or ignore")
+        if self.ignore is not None and (lost := sorted(self.model_fields_set - _OF_IGNORED)):
+            raise ValueError(f"{_named(lost)} has no effect, as these items are ignored; remove it")
+        if self.event_type is None and (lost := [name for name in _OF_EVENTS if name in self.model_fields_set]):
+            raise ValueError(
+                f"{_named(lost)} has no effect: the rule makes no event of its own and does not hand it down; "
+                "move it to the rules that have event_type"
+            )
+        for index, rule in enumerate(self.first_of[:-1]):
+            if rule.when is None:
+                raise ValueError(
+                    f"first_of[{index}] has no `when`, so that the rules after it are never reached; put it last"
+                )
         if self.runs is not None and self.each is None:
             raise ValueError("`runs` joins the items of `each`; say over which")
         if any(rule.each is not None for rule in self.first_of):
@@ -152,6 +183,11 @@ class SourceMapping(Model):
         default=(),
         description="Patterns over a file's whole path or URL; * also matches /. Without one the mapping is used only "
         "when it is asked for by key.",
+    )
+    recognise: Condition | tuple[Condition, ...] | None = Field(
+        default=None,
+        description="What the first document of a file must be for the mapping to take a file that no pattern claims; "
+        "of a list of conditions, any one.",
     )
     members: tuple[str, ...] = Field(
         default=(), description="Patterns over the names inside an archive; others are left alone. Default: all."
@@ -181,6 +217,12 @@ class SourceMapping(Model):
         mapping = cls.model_validate(data)
         mapping._file = file
         return mapping
+
+    @model_validator(mode="after")
+    def _delimiter_of_csv(self) -> SourceMapping:
+        if self.delimiter is not None and self.format not in (None, "csv"):
+            raise ValueError(f"`delimiter` has no effect on {self.format}; remove it")
+        return self
 
     @model_validator(mode="after")
     def _known_scopes(self) -> SourceMapping:

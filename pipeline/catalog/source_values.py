@@ -89,6 +89,34 @@ _ORIGINS = (
 )
 
 
+_KINDS = {"list": "a list", "object": "an object", "number": "a number", "text": "a text"}
+_ALWAYS = {
+    "all": "list",
+    "list": "list",
+    "entries": "list",
+    "object": "object",
+    "merge": "object",
+    "pairs": "object",
+    "count": "number",
+    "template": "text",
+    "hash": "text",
+    "largest": "text",
+}
+"""What an origin gives, where that is certain."""
+
+_REFINES = {
+    "trim": ("text",),
+    "capture": ("text",),
+    "join": ("list", "text"),
+    "map": ("text", "number"),
+    "minus": ("text", "number"),
+    "scale": ("text", "number"),
+}
+"""What a refinement can be applied to."""
+
+_NEVER_ABSENT = ("all", "list", "object", "merge", "pairs", "count", "hash", "literal")
+
+
 class Value(Model):
     """Where a value comes from: exactly one of the fields down to `largest`; the others refine it, in this order."""
 
@@ -118,6 +146,9 @@ class Value(Model):
         default=None, min_length=1, description="The name of the greatest of these numbers, for example of scores."
     )
 
+    trim: Literal[True] | None = Field(
+        default=None, description="Text without blanks at its ends; absent when nothing is left."
+    )
     capture: Capture | None = Field(
         default=None, description="RE2 with one group: that part of a text; absent when there is no match."
     )
@@ -148,6 +179,13 @@ class Value(Model):
             raise ValueError(f"exactly one of {', '.join(_ORIGINS)} is needed, found {' and '.join(given) or 'none'}")
         if "other" in self.model_fields_set and self.map is None:
             raise ValueError("`other` needs `map`")
+        (origin,) = given
+        kind = "text" if self.join is not None else _ALWAYS.get(origin)
+        for name, kinds in _REFINES.items():
+            if name in self.model_fields_set and kind is not None and kind not in kinds:
+                raise ValueError(f"`{name}` has no effect on `{origin}`, which gives {_KINDS[kind]}; remove it")
+        if "default" in self.model_fields_set and origin in _NEVER_ABSENT and not {"capture", "join"} & self.model_fields_set:
+            raise ValueError(f"`default` has no effect on `{origin}`, which is never absent; remove it")
         return self
 
 
@@ -185,6 +223,9 @@ class Match(Model):
     exists: bool | None = Field(default=None, description="Present and not null, or (false) absent or null.")
     same_as: Path | None = Field(default=None, description="Equal to what stands at this path.")
     contains: str | None = Field(default=None, min_length=1, description="Found anywhere in a text.")
+    blank: bool | None = Field(
+        default=None, description="Absent, null or a text of nothing but blanks; or (false) anything else."
+    )
     at_least: float | None = Field(default=None, description="A number, this or more.")
     at_most: float | None = Field(default=None, description="A number, this or less.")
 
