@@ -195,6 +195,12 @@ class SourceMapping(Model):
     format: Literal["json", "ndjson", "csv", "tsv", "parquet", "textgrid"] | None = Field(
         default=None, description="Default: by content and by the name's ending."
     )
+    prepare: Literal["model_calls"] | None = Field(
+        default=None,
+        description="Before the rules: telemetry of models and agents (OTLP in all its dialects), logs of requests and "
+        "responses, and traces of openai-agents and Langfuse get the field `model_events`, a list of canonical events in "
+        "which everything that was said stands once.",
+    )
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="Of CSV; default by header.")
     zone: Zone | None = Field(
         default=None, description="Zone of instants that name none; without it such instants are refused."

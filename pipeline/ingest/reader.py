@@ -15,6 +15,7 @@ from pipeline.ingest.containers import UNREADABLE, Member, foreign_errors, messa
 from pipeline.ingest.files import SourceFile, hidden
 from pipeline.ingest.lines import CanonicalLines, Lines
 from pipeline.ingest.mapping import CompiledMapping, LeftOut, Refused
+from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.records import Record, format_of, read_records
 from pipeline.ingest.refusal import RefusedError
 
@@ -194,7 +195,7 @@ def _read_member(
     if form is None:
         raise NotDataError(_NO_FORMAT)
     delimiter = mapping.spec.delimiter if mapping else None
-    recognised = mapping is not None
+    recognised, prepare = mapping is not None, None
     for record in _records(member, form, max_bytes, delimiter, at_once=at_once):
         if isinstance(record, CanonicalLines):
             recognised = True
@@ -210,6 +211,13 @@ def _read_member(
             if recognise is None:
                 raise SourceError(_UNCLAIMED)
             mapping = recognise(value)
+        if mapping is not None and mapping.spec.prepare is not None:
+            prepare = prepare or Preparer()
+            try:
+                value = prepare(value)
+            except RefusedError as refused:
+                yield Refusal(place or "$", refused.reason, refused.detail, _shown(record.value))
+                continue
         recognised = True
         text = record.value if isinstance(record.value, bytes) else None
         yield Document(place, member.name, value, mapping or _mapping_of(value), text)
