@@ -40,7 +40,7 @@ def logged_call(document: dict[str, Any]) -> Call:
     failure = document.get("error") or answer.get("error")
     call = Call("model", id_, str(conversation or document.get("id") or id_), started=started, ended=ended)
     call.service = document.get("service_id") or next((inner.get("service_id") for inner in metadata), None)
-    call.asked = read_messages({"messages": _system(request) + _list(request.get("messages", request.get("input")))})
+    call.asked = read_messages({"messages": _list(request.get("messages", request.get("input")))})
     call.answer = _answer(answer)
     choice = (_list(answer.get("choices")) or [{}])[0]
     call.facts = {
@@ -136,12 +136,6 @@ def _answer(response: dict[str, Any]) -> Message | None:
         return None
     text = "\n".join(one.text for one in found if one.text)
     return Message("assistant", text, [call for one in found for call in one.calls])
-
-
-def _system(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """The prompt, where the API keeps it beside the messages."""
-    given = request.get("system") or request.get("instructions")
-    return [{"role": "system", "content": given}] if given else []
 
 
 def _request(document: dict[str, Any]) -> Any:

@@ -52,7 +52,7 @@ class _Known:
     """What has been said in a conversation so far.
 
     Attributes:
-        waiting: words since the last answer, each as role and text.
+        waiting: words since the last answer in words, each as role and text.
         prompts: texts of system messages.
         calls: names of the tools that were called, by the id of the call.
         open: ids of calls without a result, in their order.
@@ -98,8 +98,8 @@ class Memory:
         yield _event(call, "model.call", call.id, call.started, call.facts)
         if call.answer is None:
             return
-        known.waiting.clear()
         if call.answer.text.strip():
+            known.waiting.clear()
             data = {"text": call.answer.text, "engine_ms": call.facts.get("duration_ms")}
             if call.facts.get("interrupted"):
                 data["interrupted"] = True
@@ -107,9 +107,11 @@ class Memory:
         yield from _asked_tools(call, call.answer.calls, call.ended, known, reported)
 
     def _heard(self, call: Call, known: _Known, reported: _Reported) -> Iterator[dict[str, Any]]:
-        """What of the messages that were sent is new: what follows the model's last message, and was not sent before."""
+        """What of the messages that were sent is new: what follows the model's last words, and was not sent before."""
         said_at = call.heard_at or call.started
-        last_answer = max((at for at, message in enumerate(call.asked) if message.role == "assistant"), default=-1)
+        last_answer = max(
+            (at for at, message in enumerate(call.asked) if message.role == "assistant" and message.text.strip()), default=-1
+        )
         last_words = max((at for at, message in enumerate(call.asked) if message.role == "user" and message.text), default=-1)
         waiting, place = list(known.waiting), 0
         for at, message in enumerate(call.asked):
@@ -123,7 +125,7 @@ class Memory:
                     known.waiting.append(("user", message.text))
                     yield _event(call, "user.turn", f"{call.id}/input/{at}", said_at, {"text": message.text}, "user")
             if at > last_words or at > last_answer:
-                yield from _asked_tools(call, message.calls, call.started, known, reported)
+                yield from _asked_tools(call, message.calls, said_at, known, reported)
                 for place_in, result in enumerate(message.results):
                     yield from _answered_tool(call, result, f"{call.id}/{at}/{place_in}", known, reported)
 

@@ -205,7 +205,10 @@ class _Run:
         status, stored = self._known.get(file_id, ("", (0, 0, 0, 0)))
         if status in ("done", "skipped"):
             return None
-        return Reading(file_id, fingerprint, FileOutcome(file.url), datetime.now(UTC), stored)
+        share = self._settings.max_rejected_share
+        return Reading(
+            file_id, fingerprint, FileOutcome(file.url), datetime.now(UTC), stored, max_rejected_share=share
+        )
 
     @staticmethod
     def _fail(reading: Reading, error: Exception) -> None:
