@@ -205,7 +205,13 @@ class SourceMapping(Model):
     zone: Zone | None = Field(
         default=None, description="Zone of instants that name none; without it such instants are refused."
     )
-    events: tuple[Rule, ...] = Field(min_length=1, description="Rules for every document (JSON document, line or row).")
+    events: tuple[Rule, ...] = Field(default=(), description="Rules for every document (JSON document, line or row).")
+    sql: str | None = Field(
+        default=None,
+        pattern=r"^[\w-][\w./-]*\.sql$",
+        description="Instead of `events`: a file beside this one with a SELECT over the table `records` (position, place, "
+        "member, record) of each file, whose rows are canonical records. It may read files beside it.",
+    )
     _file: pathlib.Path | None = PrivateAttr(default=None)
 
     @property
@@ -223,6 +229,14 @@ class SourceMapping(Model):
         mapping = cls.model_validate(data)
         mapping._file = file
         return mapping
+
+    @model_validator(mode="after")
+    def _rules_or_sql(self) -> SourceMapping:
+        if bool(self.events) == (self.sql is not None):
+            raise ValueError("a mapping needs `events`, or `sql` instead of them; found both or neither")
+        if self.sql is not None and self.prepare is not None:
+            raise ValueError("`prepare` has no effect on `sql`, which reads the records as they are; remove it")
+        return self
 
     @model_validator(mode="after")
     def _delimiter_of_csv(self) -> SourceMapping:

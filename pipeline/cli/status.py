@@ -67,6 +67,6 @@ def _show(found: Status, first: datetime, last: datetime) -> None:
     if found.rejected:
         emit_table(["refused because", "records", "last"], [(r.reason, r.records, r.last_at) for r in found.rejected])
     for file in found.failed_files:
-        complain(f"{file.url} could not be read: {file.failure}")
+        complain(f"{file.url}: {file.failure}")
     for problem in found.problems:
         complain(str(problem))

@@ -74,8 +74,8 @@ class Message:
 def read_messages(value: Any) -> list[Message]:
     """The messages of a list, of its JSON text, or of a text that one person said; others give none."""
     found = parsed(value)
-    if isinstance(found, str):
-        return [Message("user", found)] if found.strip() else []
+    if isinstance(found, str):  # JSON that was cut off is nobody's words
+        return [Message("user", found)] if found.strip() and found.lstrip()[:1] not in "[{" else []
     if isinstance(found, dict):
         found = found.get("messages", found.get("input", [found] if "role" in found or "message" in found else []))
         if isinstance(found, str):

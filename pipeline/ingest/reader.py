@@ -18,6 +18,7 @@ from pipeline.ingest.mapping import CompiledMapping, LeftOut, Refused
 from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.records import Record, format_of, read_records
 from pipeline.ingest.refusal import RefusedError
+from pipeline.ingest.sql_source import Given, records_by_sql
 
 CANONICAL = "canonical"
 NOT_STORABLE = "not_storable"
@@ -99,6 +100,9 @@ def read_file(
             good.
         OSError: the file system failed.
     """
+    if mapping is not None and mapping.spec.sql is not None:
+        yield from _by_sql(file, mapping, max_bytes)
+        return
     with foreign_errors():
         documents, understood = 0, False
         for found in _read(file, mapping, max_bytes, recognise, at_once=mapping is None):
@@ -117,6 +121,29 @@ def read_file(
                 f"nothing in it was understood: the mapping {key} makes no event of any of its {documents:,} documents; "
                 "ask `metric-store ingest --explain`"
             )
+
+
+def _by_sql(file: SourceFile, mapping: CompiledMapping, max_bytes: int) -> Iterator[Canonical | Refusal]:
+    """What a SELECT makes of the file as a whole; records that cannot be read are refused before it runs."""
+    refused: list[Refusal] = []
+    count = 0
+
+    def given() -> Iterator[Given]:
+        nonlocal count
+        for found in read_documents(file, mapping, max_bytes):
+            if isinstance(found, Refusal):
+                refused.append(found)
+            else:
+                count += 1
+                yield Given(found.place, found.member, found.value)
+
+    made = 0
+    for place, record in records_by_sql(mapping.spec, given()):
+        made += 1
+        yield _stored(mapping.spec.key, place, record)
+    yield from refused
+    if count and not made and not refused:
+        raise SourceError(f"nothing in it was understood: {mapping.spec.sql} makes no event of its {count:,} records")
 
 
 def read_documents(
@@ -138,6 +165,10 @@ def records_of(document: Document, url: str) -> Iterator[Canonical | Refusal | L
     place, mapping = document.place, document.mapping
     if mapping is None:
         yield _canonical(document)
+        return
+    if mapping.spec.sql is not None:
+        given = Given(place, document.member, document.value)
+        yield from (_stored(mapping.spec.key, at, record) for at, record in records_by_sql(mapping.spec, [given]))
         return
     try:
         for found in mapping.apply(document.value, url=url, member=document.member):
