@@ -147,7 +147,7 @@ class Value(Model):
     )
 
     trim: Literal[True] | None = Field(
-        default=None, description="Text without blanks at its ends; absent when nothing is left."
+        default=None, description="Text without blanks at its ends."
     )
     capture: Capture | None = Field(
         default=None, description="RE2 with one group: that part of a text; absent when there is no match."

@@ -36,7 +36,8 @@ def logged_call(document: dict[str, Any]) -> Call:
     conversation = _first(document, "conversation_id", "session_id", "thread_id") or next(
         (found for inner in metadata if (found := _first(inner, "conversation_id", "session_id"))), None
     )
-    id_ = str(answer.get("id") or document.get("id") or document.get("request_id") or f"{conversation}/{started}")
+    own = answer.get("id") or document.get("id") or document.get("request_id") or started
+    id_ = str(own) if conversation is None else f"{conversation}/{own}"
     failure = document.get("error") or answer.get("error")
     call = Call("model", id_, str(conversation or document.get("id") or id_), started=started, ended=ended)
     call.service = document.get("service_id") or next((inner.get("service_id") for inner in metadata), None)

@@ -26,6 +26,7 @@ FIELDS = frozenset(
     "event_id conversation_id event_type occurred_at sequence domain origin channel direction service_id traffic run_id "
     "session_id participant tags data".split()
 )
+_READERS = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet", ".json": "read_json", ".ndjson": "read_json"}
 _BATCH = 2000
 _TELL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.PermissionException)
 _SCHEMA = pa.schema(
@@ -75,9 +76,9 @@ def records_by_sql(
         con.execute("SET TimeZone = 'UTC'")
         con.execute("SET temp_directory = $spill", {"spill": spill})
         con.execute("SET max_temp_directory_size = $disk", {"disk": DISK})
-        con.execute("SET file_search_path = $folder", {"folder": str(path.parent)})
         con.execute("CREATE TABLE records (position BIGINT, place VARCHAR, member VARCHAR, record JSON)")
         _fill(con, records)
+        _offer_references(con, path)
         con.execute("SET allowed_directories = $folders", {"folders": [f"{path.parent}/"]})
         con.execute("SET enable_external_access = false")
         con.execute("SET lock_configuration = true")
@@ -93,6 +94,20 @@ def records_by_sql(
             raise SourceError(f"{path.name} failed: {type(error).__name__}; try it on the file with DuckDB") from None
         finally:
             timer.cancel()
+
+
+def _offer_references(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Files beside the SQL that it names, such as 'agents.csv', as views of that name."""
+    text = path.read_text(encoding="utf-8")
+    for file in sorted(path.parent.iterdir()):
+        reader = _READERS.get(file.suffix.lower())
+        if reader is None or file.name not in text or not file.resolve().is_relative_to(path.parent):
+            continue
+        name, where = file.name.replace('"', '""'), str(file.resolve()).replace("'", "''")
+        try:
+            con.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM {reader}('{where}')")
+        except duckdb.Error as error:
+            raise SourceError(f"{file.name} beside {path.name} cannot be read: {type(error).__name__}") from None
 
 
 def _fill(con: duckdb.DuckDBPyConnection, records: Iterable[Given]) -> None:

@@ -37,7 +37,7 @@ def compile_value(spec: Value) -> Read:
 def _trim(read: Read) -> Read:
     def trimmed(items: Items) -> Any:
         value = read(items)
-        return (value.strip() or MISSING) if isinstance(value, str) else value
+        return value.strip() if isinstance(value, str) else value
 
     return trimmed
 

@@ -65,9 +65,9 @@ def test_words_are_trimmed_and_blank_turns_are_none(pipe: Any) -> None:
 def test_conditions_on_blank_text(pipe: Any) -> None:
     """`blank` is absent, null or nothing but blanks; a number is something."""
     pipe.write("a.ndjson", {"t": " "}, {"t": None}, {}, {"t": "x"}, {"t": 0})
-    rule = {"event_type": {"literal": "filled"}, "occurred_at": None, "when": {"$.t": {"blank": False}}}
-    empty = {"event_type": "empty", "occurred_at": None, "when": {"$.t": {"blank": True}}, "event_id": "$file.url"}
-    pipe.ingest(mapping={"events": [{"first_of": [rule, {**empty, "event_id": {"hash": ["$.t", "$"]}}]}]})
+    rule = {"event_type": {"literal": "filled"}, "occurred_at": None, "when": {"$.t": {"blank": False}}, "event_id": {"hash": ["$"]}}
+    empty = {"event_type": "empty", "occurred_at": None, "when": {"$.t": {"blank": True}}, "event_id": {"hash": ["$"]}}
+    pipe.ingest(mapping={"events": [{"first_of": [rule, empty]}]})
     assert pipe.rows("SELECT event_type, count(*) FROM events GROUP BY 1 ORDER BY 1") == [("empty", 3), ("filled", 2)]
 
 

@@ -22,9 +22,9 @@ SELECT
     {'text': r.record ->> 'text'} AS data,
     r.place
 FROM records AS r
-JOIN records AS head ON head.record ->> 'kind' = 'head' AND head.record ->> 'call' = r.record ->> 'call'
-LEFT JOIN 'agents.csv' AS agents ON agents.id = r.record ->> 'who'
-WHERE r.record ->> 'kind' = 'line'
+JOIN records AS head ON (head.record ->> 'kind') = 'head' AND (head.record ->> 'call') = (r.record ->> 'call')
+LEFT JOIN 'agents.csv' AS agents ON agents.id = (r.record ->> 'who')
+WHERE (r.record ->> 'kind') = 'line'
 ORDER BY r.position
 """
 LINES = [
