@@ -63,7 +63,6 @@ class Time(Model):
         "there is none); or keep the event without an instant, in no period.",
     )
 
-
     @model_validator(mode="after")
     def _effective(self) -> Time:
         if "plus_unit" in self.model_fields_set and self.plus is None:
@@ -198,8 +197,8 @@ class SourceMapping(Model):
     prepare: Literal["model_calls"] | None = Field(
         default=None,
         description="Before the rules: telemetry of models and agents (OTLP in all its dialects), logs of requests and "
-        "responses, and traces of openai-agents and Langfuse get the field `model_events`, a list of canonical events in "
-        "which everything that was said stands once.",
+        "responses, and traces of openai-agents and Langfuse get the field `model_events`, a list of canonical "
+        "events in which everything that was said stands once.",
     )
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="Of CSV; default by header.")
     zone: Zone | None = Field(
@@ -209,7 +208,8 @@ class SourceMapping(Model):
     sql: str | None = Field(
         default=None,
         pattern=r"^[\w-][\w./-]*\.sql$",
-        description="Instead of `events`: a file beside this one with a SELECT over the table `records` (position, place, "
+        description="Instead of `events`: a file beside this one with a SELECT over the table `records` (position, "
+        "place, "
         "member, record) of each file, whose rows are canonical records. It may read files beside it.",
     )
     _file: pathlib.Path | None = PrivateAttr(default=None)

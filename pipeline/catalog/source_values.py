@@ -146,9 +146,7 @@ class Value(Model):
         default=None, min_length=1, description="The name of the greatest of these numbers, for example of scores."
     )
 
-    trim: Literal[True] | None = Field(
-        default=None, description="Text without blanks at its ends."
-    )
+    trim: Literal[True] | None = Field(default=None, description="Text without blanks at its ends.")
     capture: Capture | None = Field(
         default=None, description="RE2 with one group: that part of a text; absent when there is no match."
     )
@@ -161,8 +159,8 @@ class Value(Model):
     other: JsonValue = Field(default=None, description="With `map`: what every value that is not listed becomes.")
     type: Literal["string", "integer", "number", "boolean", "duration", "json", "json_or_text", "otlp"] | None = Field(
         default=None,
-        description="Convert; a value that cannot be converted refuses the event. `duration` gives the seconds of HH:MM:SS, "
-        "MM:SS or ISO 8601 (PT3M21S), and takes a number for seconds. `json` parses text; with "
+        description="Convert; a value that cannot be converted refuses the event. `duration` gives the seconds "
+        "of HH:MM:SS, MM:SS or ISO 8601 (PT3M21S), and takes a number for seconds. `json` parses text; with "
         "`json_or_text` a text that is not JSON, such as the arguments of a model that erred, stays as it is; `otlp` "
         "makes plain JSON of an `AnyValue` of OpenTelemetry, whatever it nests.",
     )
@@ -184,7 +182,11 @@ class Value(Model):
         for name, kinds in _REFINES.items():
             if name in self.model_fields_set and kind is not None and kind not in kinds:
                 raise ValueError(f"`{name}` has no effect on `{origin}`, which gives {_KINDS[kind]}; remove it")
-        if "default" in self.model_fields_set and origin in _NEVER_ABSENT and not {"capture", "join"} & self.model_fields_set:
+        if (
+            "default" in self.model_fields_set
+            and origin in _NEVER_ABSENT
+            and not {"capture", "join"} & self.model_fields_set
+        ):
             raise ValueError(f"`default` has no effect on `{origin}`, which is never absent; remove it")
         return self
 

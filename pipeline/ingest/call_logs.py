@@ -1,7 +1,7 @@
 """Logs of requests to language models and their responses, and traces of agents, as calls.
 
-Read are log lines of OpenAI's chat completions and Responses and of Anthropic's messages, the traces of openai-agents, and
-Langfuse's traces as its API gives them.
+Read are log lines of OpenAI's chat completions and Responses and of Anthropic's messages, the traces of openai-agents,
+and Langfuse's traces as its API gives them.
 """
 
 from __future__ import annotations

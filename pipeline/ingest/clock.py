@@ -62,8 +62,10 @@ def read_duration(text: str) -> Decimal:
     found = _CLOCK.fullmatch(text) or _ISO_DURATION.fullmatch(text)
     if found is None:
         raise ValueError(text)
-    parts = {name: Decimal((value or "0").replace(",", ".")) for name, value in found.groupdict().items() if name != "sign"}
-    if found.re is _CLOCK and (parts["seconds"] >= 60 or found["hours"] and parts["minutes"] >= 60):
+    parts = {
+        name: Decimal((value or "0").replace(",", ".")) for name, value in found.groupdict().items() if name != "sign"
+    }
+    if found.re is _CLOCK and (parts["seconds"] >= 60 or (found["hours"] and parts["minutes"] >= 60)):
         raise ValueError(text)
     seconds = sum((value * _PARTS[name] for name, value in parts.items()), Decimal(0))
     return -seconds if found["sign"] else seconds

@@ -80,7 +80,7 @@ def _test(match: Match) -> Callable[[Any], bool]:
 
 def blank(value: Any) -> bool:
     """Whether nothing stands there but blanks."""
-    return absent(value) or isinstance(value, str) and not value.strip()
+    return absent(value) or (isinstance(value, str) and not value.strip())
 
 
 def same(value: Any, wanted: Any) -> bool:

@@ -17,7 +17,8 @@ from pipeline.ingest.times import compile_time
 from pipeline.ingest.values import compile_value
 
 _NO_CONVERSATION = (
-    "no conversation_id, though the mapping says where it stands; if events may belong to none, add `default: null` to it"
+    "no conversation_id, though the mapping says where it stands; if events may belong to none, "
+    "add `default: null` to it"
 )
 HANDED_DOWN = (
     "conversation_id",

@@ -183,7 +183,7 @@ def _text(content: Any) -> str:
     texts = []
     for part in content:
         if isinstance(part, dict) and isinstance(part.get("message_content"), dict):  # OpenInference
-            part = part["message_content"]  # noqa: PLW2901
+            part = part["message_content"]
         if isinstance(part, str):
             texts.append(part)
         elif isinstance(part, dict) and part.get("type", "text") in _TEXTS:

@@ -1,4 +1,4 @@
-"""What calls of models and tools say about a conversation: each new word once, although every call repeats the history."""
+"""What calls of models and tools say about a conversation: each word once, although every call repeats the history."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ class Memory:
             calls: of one document.
         """
         own_ids = {(call.conversation, call.tool[0].id) for call in calls if call.tool is not None and call.tool[0].id}
-        own_names = Counter((call.conversation, call.tool[0].name) for call in calls if call.tool and not call.tool[0].id)
+        own_names = Counter(
+            (call.conversation, call.tool[0].name) for call in calls if call.tool and not call.tool[0].id
+        )
         reported = _Reported(own_ids, own_names)
         for call in sorted(calls, key=lambda one: one.started or 0):
             if call.kind == "tool":
@@ -110,9 +112,12 @@ class Memory:
         """What of the messages that were sent is new: what follows the model's last words, and was not sent before."""
         said_at = call.heard_at or call.started
         last_answer = max(
-            (at for at, message in enumerate(call.asked) if message.role == "assistant" and message.text.strip()), default=-1
+            (at for at, message in enumerate(call.asked) if message.role == "assistant" and message.text.strip()),
+            default=-1,
         )
-        last_words = max((at for at, message in enumerate(call.asked) if message.role == "user" and message.text), default=-1)
+        last_words = max(
+            (at for at, message in enumerate(call.asked) if message.role == "user" and message.text), default=-1
+        )
         waiting, place = list(known.waiting), 0
         for at, message in enumerate(call.asked):
             if message.role == "system" and message.text.strip() and message.text not in known.prompts:
@@ -178,7 +183,11 @@ def _tool(call: Call) -> Iterator[dict[str, Any]]:
     asked, result = call.tool
     id_ = asked.id or call.id
     yield _event(
-        call, "tool.call", f"{call.id}/call", call.started, {"name": asked.name, "call_id": id_, "arguments": asked.arguments}
+        call,
+        "tool.call",
+        f"{call.id}/call",
+        call.started,
+        {"name": asked.name, "call_id": id_, "arguments": asked.arguments},
     )
     answered = {**_result(result), "name": asked.name, "call_id": id_}
     yield _event(call, "tool.result", f"{call.id}/result", call.ended, {**answered, **call.facts})

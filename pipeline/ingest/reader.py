@@ -27,8 +27,8 @@ _NO_FORMAT = "not JSON, NDJSON, CSV, TSV, Parquet or TextGrid"
 
 
 _UNCLAIMED = (
-    "no source mapping claims it, and its records are neither canonical nor CloudEvents; put it into a folder landing/KEY "
-    "of a mapping, name one with `--source`, or add a pattern to its `files`"
+    "no source mapping claims it, and its records are neither canonical nor CloudEvents; put it into a folder "
+    "landing/KEY of a mapping, name one with `--source`, or add a pattern to its `files`"
 )
 
 
@@ -118,8 +118,8 @@ def read_file(
         if documents and not understood:
             key = mapping.spec.key if mapping is not None else ""
             raise SourceError(
-                f"nothing in it was understood: the mapping {key} makes no event of any of its {documents:,} documents; "
-                "ask `metric-store ingest --explain`"
+                f"nothing in it was understood: the mapping {key} makes no event of any of its {documents:,} "
+                "documents; ask `metric-store ingest --explain`"
             )
 
 

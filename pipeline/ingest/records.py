@@ -155,7 +155,7 @@ def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record | Lines]
     if whole is None and start.lstrip()[:1] == b"{" and len(start) <= max_bytes and (block := stream.read(max_bytes)):
         start += block  # its first document is larger than a block
         whole = first_document(start)
-    if start.lstrip()[:1] == b"\x1e" or whole is not None and start.strip() != whole:
+    if start.lstrip()[:1] == b"\x1e" or (whole is not None and start.strip() != whole):
         yield from _documents(stream, start, max_bytes)
         return
     rest = stream.read(max(0, max_bytes + 1 - len(start)))

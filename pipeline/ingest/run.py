@@ -82,9 +82,7 @@ def mapping_of(url: str, sources: Mapping[str, SourceMapping], key: str | None) 
     return sources[max(claims)[1]] if claims else None
 
 
-def recognised(
-    document: object, mappings: Sequence[CompiledMapping], problems: Sequence[str] = ()
-) -> CompiledMapping:
+def recognised(document: object, mappings: Sequence[CompiledMapping], problems: Sequence[str] = ()) -> CompiledMapping:
     """The one mapping that says it is for such documents.
 
     Args:
@@ -206,9 +204,7 @@ class _Run:
         if status in ("done", "skipped"):
             return None
         share = self._settings.max_rejected_share
-        return Reading(
-            file_id, fingerprint, FileOutcome(file.url), datetime.now(UTC), stored, max_rejected_share=share
-        )
+        return Reading(file_id, fingerprint, FileOutcome(file.url), datetime.now(UTC), stored, max_rejected_share=share)
 
     @staticmethod
     def _fail(reading: Reading, error: Exception) -> None:

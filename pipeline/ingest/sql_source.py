@@ -1,8 +1,8 @@
 """A source whose events a SELECT of the user's repository makes, for what rules cannot say.
 
-The SQL reads the table `records` (position, place, member, record as JSON), all records of one file, and files beside its
-own; its rows are canonical records, of which each may name the `place` of its record. It runs in a database of its own,
-bounded in memory, disk, threads and time, without the network and without any file outside its folder.
+The SQL reads the table `records` (position, place, member, record as JSON), all records of one file, and files beside
+its own; its rows are canonical records, of which each may name the `place` of its record. It runs in a database of
+its own, bounded in memory, disk, threads and time, without the network and without any file outside its folder.
 """
 
 from __future__ import annotations
@@ -23,10 +23,32 @@ from pipeline.errors import SourceError
 
 MEMORY, DISK, SECONDS = "256MB", "2GB", 120.0
 FIELDS = frozenset(
-    "event_id conversation_id event_type occurred_at sequence domain origin channel direction service_id traffic run_id "
-    "session_id participant tags data".split()
+    [
+        "event_id",
+        "conversation_id",
+        "event_type",
+        "occurred_at",
+        "sequence",
+        "domain",
+        "origin",
+        "channel",
+        "direction",
+        "service_id",
+        "traffic",
+        "run_id",
+        "session_id",
+        "participant",
+        "tags",
+        "data",
+    ]
 )
-_READERS = {".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet", ".json": "read_json", ".ndjson": "read_json"}
+_READERS = {
+    ".csv": "read_csv",
+    ".tsv": "read_csv",
+    ".parquet": "read_parquet",
+    ".json": "read_json",
+    ".ndjson": "read_json",
+}
 _BATCH = 2000
 _TELL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.PermissionException)
 _SCHEMA = pa.schema(
@@ -52,7 +74,9 @@ def sql_of(spec: SourceMapping) -> Path:
         raise SourceError(f"the mapping {spec.key} does not come from a file, so that no `sql` beside it can be read")
     path = (spec.file.parent / spec.sql).resolve()
     if not path.is_relative_to(spec.file.parent.resolve()):
-        raise SourceError(f"`sql` of {spec.key} is {spec.sql}, outside of the mapping's own folder; put it beside the mapping")
+        raise SourceError(
+            f"`sql` of {spec.key} is {spec.sql}, outside of the mapping's own folder; put it beside the mapping"
+        )
     if not path.is_file():
         raise SourceError(f"`sql` of {spec.key} is {spec.sql}, which is not beside {spec.file.name}")
     return path
@@ -103,9 +127,8 @@ def _offer_references(con: duckdb.DuckDBPyConnection, path: Path) -> None:
         reader = _READERS.get(file.suffix.lower())
         if reader is None or file.name not in text or not file.resolve().is_relative_to(path.parent):
             continue
-        name, where = file.name.replace('"', '""'), str(file.resolve()).replace("'", "''")
         try:
-            con.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM {reader}('{where}')")
+            getattr(con, reader)(str(file.resolve())).create_view(file.name)
         except duckdb.Error as error:
             raise SourceError(f"{file.name} beside {path.name} cannot be read: {type(error).__name__}") from None
 
@@ -114,10 +137,21 @@ def _fill(con: duckdb.DuckDBPyConnection, records: Iterable[Given]) -> None:
     numbered = enumerate(records)
     while batch := list(itertools.islice(numbered, _BATCH)):
         rows = [
-            (position, given.place, given.member, orjson.dumps(given.value, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
+            (
+                position,
+                given.place,
+                given.member,
+                orjson.dumps(given.value, default=str, option=orjson.OPT_NON_STR_KEYS).decode(),
+            )
             for position, given in batch
         ]
-        con.register("batch", pa.table([pa.array(column, kind.type) for column, kind in zip(zip(*rows, strict=True), _SCHEMA, strict=True)], _SCHEMA))
+        con.register(
+            "batch",
+            pa.table(
+                [pa.array(column, kind.type) for column, kind in zip(zip(*rows, strict=True), _SCHEMA, strict=True)],
+                _SCHEMA,
+            ),
+        )
         con.execute("INSERT INTO records SELECT * FROM batch")
         con.unregister("batch")
 

@@ -1,7 +1,7 @@
 """Spans and logs of OpenTelemetry (OTLP/JSON) as calls of models, tools and agents, in every dialect that is in use.
 
-Read are the GenAI conventions (attributes, and the events of 2024 in spans and logs) with pydantic-ai's and OpenLLMetry's
-older names, OpenInference, the Vercel AI SDK, Langfuse's SDK and Pipecat.
+Read are the GenAI conventions (attributes, and the events of 2024 in spans and logs) with pydantic-ai's and
+OpenLLMetry's older names, OpenInference, the Vercel AI SDK, Langfuse's SDK and Pipecat.
 """
 
 from __future__ import annotations
@@ -156,7 +156,9 @@ def _call(span: dict[str, Any], by_id: dict[tuple[str, str], dict[str, Any]]) ->
         call.tool = _tool(a, span.get("name"))
         said = call.tool[1].result
         if error is not None and error.endswith(": ") and isinstance(said, str):
-            error = said.partition("\n")[0]  # pydantic-ai 1 gives the type of the error alone, and its words as the answer
+            error = said.partition("\n")[
+                0
+            ]  # pydantic-ai 1 gives the type of the error alone, and its words as the answer
         call.facts["succeeded"] = error is None and call.tool[1].error is None
         call.facts["error"] = call.tool[1].error or error
         return call
@@ -206,7 +208,13 @@ def _tool(a: dict[str, Any], span_name: str | None) -> tuple[ToolCall, ToolResul
     name = (
         a.get("gen_ai.tool.name") or a.get("tool.name") or a.get("ai.toolCall.name") or a.get("traceloop.entity.name")
     )
-    given = ("gen_ai.tool.call.arguments", "tool_arguments", "ai.toolCall.args", "input.value", "traceloop.entity.input")
+    given = (
+        "gen_ai.tool.call.arguments",
+        "tool_arguments",
+        "ai.toolCall.args",
+        "input.value",
+        "traceloop.entity.input",
+    )
     arguments = parsed(_first(a, (*given, "langfuse.observation.input")))
     if isinstance(arguments, dict) and arguments.keys() == {"args", "kwargs"}:
         arguments = arguments["kwargs"] or arguments["args"]
@@ -278,18 +286,23 @@ def _error(span: dict[str, Any]) -> str | None:
         return None
     raised = [_attributes(event) for event in span.get("events") or [] if event.get("name") == "exception"]
     texts = [raised[-1].get("exception.message") if raised else None, status.get("message"), kind]
-    texts += [raised[-1].get("exception.type") if raised else None, span["a"].get("langfuse.observation.status_message")]
+    texts += [
+        raised[-1].get("exception.type") if raised else None,
+        span["a"].get("langfuse.observation.status_message"),
+    ]
     return next((text for text in texts if isinstance(text, str) and text.strip()), "error")
 
 
 def _when_heard(
     calls: list[Call], spans: dict[str, dict[str, Any]], by_id: dict[tuple[str, str], dict[str, Any]]
 ) -> None:
-    """Words were said when the outermost span around their model call began that holds no more than this one exchange."""
+    """Words were said when the outermost span around their model call began that holds this one exchange only."""
     models = sorted((call for call in calls if call.kind == "model" and call.started), key=lambda one: one.started or 0)
     for of_one in _by_conversation(models):
         starts = [call.started or 0 for call in of_one]
-        ends = sorted(call.ended or call.started or 0 for call in of_one if call.answer is not None and call.answer.text)
+        ends = sorted(
+            call.ended or call.started or 0 for call in of_one if call.answer is not None and call.answer.text
+        )
         floor = 0
         for call in of_one:
             call.heard_at, span, left = call.started, spans.get(call.id), _MAX_DEPTH

@@ -48,7 +48,9 @@ def build_conversations(
         ],
         check_specs=[
             dg.AssetCheckSpec(
-                _FILES_READ, asset=EVENTS, description="Every new file could be read to its end, and most of it was good."
+                _FILES_READ,
+                asset=EVENTS,
+                description="Every new file could be read to its end, and most of it was good.",
             )
         ],
     )

@@ -86,7 +86,9 @@ _VALUES = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(
-    documents=st.lists(st.dictionaries(st.text(max_size=3), _VALUES, max_size=3) | st.lists(_VALUES, max_size=3), max_size=6),
+    documents=st.lists(
+        st.dictionaries(st.text(max_size=3), _VALUES, max_size=3) | st.lists(_VALUES, max_size=3), max_size=6
+    ),
     between=st.sampled_from(["", "\n", ",\n", "\n\x1e", " , "]),
     indent=st.sampled_from([None, 2]),
     step=st.integers(1, 7),
@@ -120,7 +122,9 @@ def test_decimals_of_parquet_are_numbers_however_deep(pipe: Any) -> None:
     table = pa.table(
         {
             "n": pa.array([Decimal("3.50")], money),
-            "deep": pa.array([{"items": [{"price": Decimal("20.25")}]}], pa.struct({"items": pa.list_(pa.struct({"price": money}))})),
+            "deep": pa.array(
+                [{"items": [{"price": Decimal("20.25")}]}], pa.struct({"items": pa.list_(pa.struct({"price": money}))})
+            ),
             "map": pa.array([[("a", Decimal("2.00"))]], pa.map_(pa.string(), money)),
         }
     )

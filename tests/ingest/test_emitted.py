@@ -1,4 +1,4 @@
-"""What real packages write about conversations of which the truth is known: turns, tools, tokens and instants must be it.
+"""What real packages write about conversations of which the truth is known: turns, tools, tokens and instants.
 
 Each file is ingested without saying which source it is, so that its format must be recognised, too. `LACKS` says which
 facts a payload does not hold: there the value must be missing, and never another.
@@ -27,7 +27,8 @@ FILES = {
 }
 # texts: what was said. tokens, cached: their numbers. tools: that they were called at all. times: any instant.
 # tool_success: that a tool without an error succeeded. conversation: its id, for which the trace stands then.
-# unanswered: what the program dropped after a call that failed. failures: that a tool failed, where the answer to the model does not say so.
+# unanswered: what the program dropped after a call that failed.
+# failures: that a tool failed, where the answer to the model does not say so.
 LACKS: dict[tuple[str, str], set[str]] = {
     ("messages.json", "openai-sdk-chat"): {"tokens", "times", "tool_success"},
     ("messages.json", "anthropic-sdk"): {"tokens", "times", "unanswered"},
@@ -46,7 +47,14 @@ LACKS: dict[tuple[str, str], set[str]] = {
     ("traces-1.json", "pipecat-ai"): {"tool_success"},
     ("traces-1.json", "pydantic-ai-1.0-v1-attributes"): {"cached"},
     ("traces-1.json", "pydantic-ai-1.0-v1-logs"): {"cached", "texts"},
-    ("logs-1.json", "pydantic-ai-1.0-v1-logs"): {"tokens", "conversation", "tool_success", "failures", "start", "times"},
+    ("logs-1.json", "pydantic-ai-1.0-v1-logs"): {
+        "tokens",
+        "conversation",
+        "tool_success",
+        "failures",
+        "start",
+        "times",
+    },
 }
 SLACK = 0.6  # seconds between the program's clock and the package's: set-up of clients, exporters and tools
 TOOL_SLACK = 30.0  # milliseconds that the package needs around a tool
@@ -97,7 +105,9 @@ def test_a_payload_says_what_happened(
     pipe = new_pipe(tmp_path, shipped_sources)
     lacks = LACKS.get((name, variant), LACKS.get((name, "*"), set()))
     report = pipe.ingest(*files)
-    assert [(file.source_key, file.status, file.failure) for file in report.files] == [(FILES[name], "done", None)] * len(files)
+    assert [(file.source_key, file.status, file.failure) for file in report.files] == [
+        (FILES[name], "done", None)
+    ] * len(files)
     assert report.rejected_count == 0
     for file in files:
         truth = json.loads((file.parent / "truth.json").read_text())
@@ -109,13 +119,16 @@ def _check(pipe: Any, truth: dict[str, Any], file: Path, lacks: set[str]) -> Non
     if "conversation" in lacks:
         conversation = json.loads(file.read_text())["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["traceId"]
     events = pipe.rows(
-        "SELECT event_type, occurred_at, data FROM events WHERE conversation_id = ? ORDER BY occurred_at, sequence", conversation
+        "SELECT event_type, occurred_at, data FROM events WHERE conversation_id = ? ORDER BY occurred_at, sequence",
+        conversation,
     )
     found = [(kind, at, json.loads(data)) for kind, at, data in events]
     turns = [(kind.split(".")[0], data["text"]) for kind, _, data in found if kind in ("user.turn", "agent.turn")]
     said = [] if "texts" in lacks else [(turn["role"], turn["text"]) for turn in truth["turns"]]
     if "unanswered" in lacks:
-        said = [turn for turn, after in zip(said, [*said[1:], None], strict=True) if after is None or turn[0] != after[0]]
+        said = [
+            turn for turn, after in zip(said, [*said[1:], None], strict=True) if after is None or turn[0] != after[0]
+        ]
     assert turns == said
     spoken = [at for kind, at, _ in found if kind in ("user.turn", "agent.turn")]
     if "times" in lacks:
@@ -141,7 +154,9 @@ def _check_tools(found: list[tuple[str, Any, dict[str, Any]]], wanted: list[dict
             assert result.get("error")
         if "duration_ms" in result:
             assert abs(result["duration_ms"] - tool["duration_ms"]) < TOOL_SLACK
-        elif called_at is not None and "start" not in lacks:  # from the model's call for it to the next that has its answer
+        elif (
+            called_at is not None and "start" not in lacks
+        ):  # from the model's call for it to the next that has its answer
             assert (answered_at - called_at).total_seconds() * 1000 >= tool["duration_ms"] - 1
     assert results == {}
 

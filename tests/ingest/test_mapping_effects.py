@@ -1,4 +1,4 @@
-"""The mapping language says no to what has no effect; ids that are absent, blank words and files that nobody understood."""
+"""The mapping language says no to what has no effect; absent ids, blank words, files that nobody understood."""
 
 from __future__ import annotations
 
@@ -59,13 +59,20 @@ def test_words_are_trimmed_and_blank_turns_are_none(pipe: Any) -> None:
     assert report.rejected_count == 0
     assert pipe.rows("SELECT data->>'text' FROM events ORDER BY 1 NULLS LAST") == [("hello",), (None,)]
     pipe.write("b.ndjson", {"t": "\t"}, {"t": "hi"})
-    assert pipe.ingest(pipe.folder / "b.ndjson", mapping={"events": [{**rule, "data": {"text": "$.t"}}]}).event_count == 1
+    assert (
+        pipe.ingest(pipe.folder / "b.ndjson", mapping={"events": [{**rule, "data": {"text": "$.t"}}]}).event_count == 1
+    )
 
 
 def test_conditions_on_blank_text(pipe: Any) -> None:
     """`blank` is absent, null or nothing but blanks; a number is something."""
     pipe.write("a.ndjson", {"t": " "}, {"t": None}, {}, {"t": "x"}, {"t": 0})
-    rule = {"event_type": {"literal": "filled"}, "occurred_at": None, "when": {"$.t": {"blank": False}}, "event_id": {"hash": ["$"]}}
+    rule = {
+        "event_type": {"literal": "filled"},
+        "occurred_at": None,
+        "when": {"$.t": {"blank": False}},
+        "event_id": {"hash": ["$"]},
+    }
     empty = {"event_type": "empty", "occurred_at": None, "when": {"$.t": {"blank": True}}, "event_id": {"hash": ["$"]}}
     pipe.ingest(mapping={"events": [{"first_of": [rule, empty]}]})
     assert pipe.rows("SELECT event_type, count(*) FROM events GROUP BY 1 ORDER BY 1") == [("empty", 3), ("filled", 2)]
@@ -98,7 +105,7 @@ def test_ids_that_are_unique_only_within_a_service_are_one_line(pipe: Any) -> No
 
 
 def test_too_many_refused_records_fail_the_file_and_nothing_else(pipe: Any) -> None:
-    """Ids of events that are unique only within a call lose four calls of five: nobody is left to find that out alone."""
+    """Ids of events that are unique only within a call lose four calls of five, and somebody is told."""
     good = {"occurred_at": "2026-03-02T09:00Z", "event_type": "agent.turn"}
     pipe.write("bad.ndjson", *({**good, "event_id": "1", "conversation_id": f"c{at}"} for at in range(5)))
     pipe.write("good.ndjson", {**good, "event_id": "a", "conversation_id": "d"})
@@ -107,7 +114,10 @@ def test_too_many_refused_records_fail_the_file_and_nothing_else(pipe: Any) -> N
     assert "4 of its 5 records were refused" in (report.refusing[0].failure or "")
     assert report.failed == ()
     assert pipe.rows("SELECT count(*) FROM events") == [(2,)]
-    assert pipe.rows("SELECT status, failure IS NOT NULL FROM ingested_files ORDER BY url") == [("done", True), ("done", False)]
+    assert pipe.rows("SELECT status, failure IS NOT NULL FROM ingested_files ORDER BY url") == [
+        ("done", True),
+        ("done", False),
+    ]
     assert pipe.ingest().unchanged_count == 2
 
 

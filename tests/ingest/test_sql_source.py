@@ -1,4 +1,4 @@
-"""Sources whose events a SELECT beside the mapping makes: joins over records, reference files, and what it may not do."""
+"""Sources whose events a SELECT beside the mapping makes: joins, reference files, and what it may not do."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def test_records_are_joined_with_each_other_and_with_a_reference_file(pipe: Any,
     report = pipe.ingest()
     assert (report.event_count, report.rejected_count) == (2, 1)
     assert pipe.rejected() == [("line 4", "not_json")]
-    assert pipe.rows("SELECT event_type, participant, strftime(occurred_at, '%H:%M:%S'), data->>'text' FROM events ORDER BY 3") == [
+    assert pipe.rows(
+        "SELECT event_type, participant, strftime(occurred_at, '%H:%M:%S'), data->>'text' FROM events ORDER BY 3"
+    ) == [
         ("agent.turn", "Ada", "09:00:01", "Hello"),
         ("user.turn", None, "09:00:03", "Hi"),
     ]
@@ -63,7 +65,9 @@ def test_records_are_joined_with_each_other_and_with_a_reference_file(pipe: Any,
 def test_its_rows_are_refused_as_canonical_records_are(pipe: Any, folder: Path) -> None:
     """With the place that it gives."""
     pipe.catalog = Catalog(
-        sources={"mine": _source(folder, "SELECT 'x' AS event_type, record ->> 'at' AS occurred_at, place FROM records")}
+        sources={
+            "mine": _source(folder, "SELECT 'x' AS event_type, record ->> 'at' AS occurred_at, place FROM records")
+        }
     )
     pipe.write("a.ndjson", {"at": "2026-03-02T09:00:00Z"}, {"at": "soon"})
     assert pipe.ingest().event_count == 1
@@ -95,7 +99,8 @@ def test_what_it_may_not_do(folder: Path, sql: str, message: str) -> None:
 
 def test_it_is_stopped(folder: Path) -> None:
     """A SELECT without an end ends all the same."""
-    endless = "SELECT 'x' AS event_type, NULL AS occurred_at FROM range(100000000) a, range(100000000) b WHERE a.range + b.range < 0"
+    endless = "SELECT 'x' AS event_type, NULL AS occurred_at "
+    endless += "FROM range(1000000000) a, range(1000000) b WHERE a.range + b.range < 0"
     with pytest.raises(SourceError, match="took more than"):
         list(records_by_sql(_source(folder, endless), [], seconds=0.5))
 
@@ -103,9 +108,12 @@ def test_it_is_stopped(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["../mine.sql", "/etc/mine.sql", "missing.sql"])
 def test_the_file_stands_beside_the_mapping(folder: Path, name: str) -> None:
     """Any other is refused when the mapping is read, or when it is used."""
-    with pytest.raises((SourceError, ValueError)):
-        source = SourceMapping.read({"key": "mine", "sql": name}, folder / "mine.yaml")
-        list(records_by_sql(source, []))
+
+    def used() -> None:
+        list(records_by_sql(SourceMapping.read({"key": "mine", "sql": name}, folder / "mine.yaml"), []))
+
+    with pytest.raises((SourceError, ValueError), match=r"mine|missing|pattern"):
+        used()
 
 
 def test_a_mapping_has_rules_or_sql() -> None:
