@@ -133,7 +133,8 @@ def _read(item: dict[str, Any]) -> Iterator[Message]:
 
 
 def _call(call: dict[str, Any]) -> ToolCall:
-    inner = call.get("function") if isinstance(call.get("function"), dict) else call.get("custom", call)
+    nested = (call.get("function"), call.get("custom"))
+    inner: dict[str, Any] = next((one for one in nested if isinstance(one, dict)), call)
     arguments = next((inner[name] for name in ("arguments", "input", "args") if inner.get(name) is not None), None)
     name = inner.get("name") or call.get("toolName")
     return ToolCall(call.get("id") or call.get("toolCallId"), name, parsed(arguments))

@@ -78,7 +78,9 @@ class Memory:
         Args:
             calls: of one document.
         """
-        own_ids = {(call.conversation, call.tool[0].id) for call in calls if call.tool is not None and call.tool[0].id}
+        own_ids: set[tuple[str, str | None]] = {
+            (call.conversation, call.tool[0].id) for call in calls if call.tool is not None and call.tool[0].id
+        }
         own_names = Counter(
             (call.conversation, call.tool[0].name) for call in calls if call.tool and not call.tool[0].id
         )

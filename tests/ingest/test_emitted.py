@@ -165,7 +165,7 @@ def _check_tokens(
     pipe: Any, conversation: str, found: list[tuple[str, Any, dict[str, Any]]], truth: dict[str, Any], lacks: set[str]
 ) -> None:
     ((intelligence,),) = pipe.rows("SELECT intelligence FROM conversations WHERE conversation_id = ?", conversation)
-    usage = json.loads(intelligence).get("usage_summary", {})
+    usage = json.loads(intelligence).get("usage_summary") or {}
     counts = truth["counts"]
     if "tokens" in lacks:
         assert not usage.get("tokens_in")
