@@ -32,7 +32,9 @@ def logged_call(document: dict[str, Any]) -> Call:
     if duration is None and (seconds := _number(document.get("latency"))) is not None:
         duration = seconds * 1000
     ended = None if started is None else started + int((duration or 0) * 1_000_000)
-    metadata = [node.get("metadata") for node in (document, request) if isinstance(node.get("metadata"), dict)]
+    metadata: list[dict[str, Any]] = [
+        node["metadata"] for node in (document, request) if isinstance(node.get("metadata"), dict)
+    ]
     conversation = _first(document, "conversation_id", "session_id", "thread_id") or next(
         (found for inner in metadata if (found := _first(inner, "conversation_id", "session_id"))), None
     )
@@ -63,7 +65,7 @@ def calls_of_agents(document: dict[str, Any]) -> list[Call]:
     calls = []
     for item in items:
         data = item.get("span_data") or {}
-        kind = {"function": "tool", "response": "model", "generation": "model"}.get(data.get("type"))
+        kind = {"function": "tool", "response": "model", "generation": "model"}.get(str(data.get("type")))
         if item.get("object") != "trace.span" or kind is None:
             continue
         started, ended = _instant(item.get("started_at")), _instant(item.get("ended_at"))

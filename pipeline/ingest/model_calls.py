@@ -57,6 +57,7 @@ class _Known:
         calls: names of the tools that were called, by the id of the call.
         open: ids of calls without a result, in their order.
         results: ids of results.
+        ended: when the latest call of the model ended.
     """
 
     waiting: list[tuple[str, str]] = field(default_factory=list)
@@ -64,6 +65,7 @@ class _Known:
     calls: dict[str, str | None] = field(default_factory=dict)
     open: list[str] = field(default_factory=list)
     results: set[str] = field(default_factory=set)
+    ended: int | None = None
 
 
 class Memory:
@@ -99,6 +101,7 @@ class Memory:
         if len(self._known) > _REMEMBERED:
             self._known.pop(next(iter(self._known)))
         yield from self._heard(call, known, reported)
+        known.ended = call.ended or call.started
         yield _event(call, "model.call", call.id, call.started, call.facts)
         if call.answer is None:
             return
@@ -132,7 +135,8 @@ class Memory:
                     known.waiting.append(("user", message.text))
                     yield _event(call, "user.turn", f"{call.id}/input/{at}", said_at, {"text": message.text}, "user")
             if at > last_words or at > last_answer:
-                yield from _asked_tools(call, message.calls, said_at, known, reported)
+                # Where the answer did not show what it asked for, it was asked when that answer ended.
+                yield from _asked_tools(call, message.calls, known.ended or said_at, known, reported)
                 for place_in, result in enumerate(message.results):
                     yield from _answered_tool(call, result, f"{call.id}/{at}/{place_in}", known, reported)
 
