@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.ingest.call_logs import calls_of_agents, calls_of_langfuse, is_logged_call, logged_call
 from pipeline.ingest.model_calls import Call, Memory
+from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.telemetry import calls_of_logs, calls_of_spans
 
 
@@ -19,7 +20,19 @@ class Preparer:
         self._memory = Memory()
 
     def __call__(self, document: Any) -> Any:
-        """The document as the rules read it."""
+        """The document as the rules read it.
+
+        Raises:
+            RefusedError: it looks like one of these kinds, and is not built as they are.
+        """
+        try:
+            return self._prepared(document)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+            raise RefusedError(
+                "not_understood", f"a field of it is of another type than its format has: {type(error).__name__}"
+            ) from None
+
+    def _prepared(self, document: Any) -> Any:
         if not isinstance(document, dict):
             return document
         if "resourceSpans" in document:
