@@ -13,9 +13,34 @@ from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.refusal import RefusedError
 
 _NAMES = st.sampled_from(
-    ["resourceSpans", "scopeSpans", "spans", "attributes", "key", "value", "stringValue", "request", "response"]
-    + ["messages", "input", "usage", "choices", "content", "role", "tool_calls", "function", "parts", "type", "id"]
-    + ["observations", "data", "span_data", "object", "error", "metadata"]
+    [
+        "resourceSpans",
+        "scopeSpans",
+        "spans",
+        "attributes",
+        "key",
+        "value",
+        "stringValue",
+        "request",
+        "response",
+        "messages",
+        "input",
+        "usage",
+        "choices",
+        "content",
+        "role",
+        "tool_calls",
+        "function",
+        "parts",
+        "type",
+        "id",
+        "observations",
+        "data",
+        "span_data",
+        "object",
+        "error",
+        "metadata",
+    ]
 )
 _VALUES = st.recursive(
     st.none() | st.integers() | st.sampled_from(["user", "assistant", "tool", "text", "trace.span", "[", "GENERATION"]),
