@@ -146,6 +146,9 @@ class CompiledRule:
         self.time = None if rule.occurred_at is None else compile_time(rule.occurred_at, zone)
         self._emits = rule.event_type is not None
         self._ignored = rule.ignore
+        text = None if rule.data is None or rule.data.object is None else rule.data.object.get("text")
+        # `default: ""` says that there is a turn also where no words were recognised.
+        self._keeps_blank = text is not None and "default" in text.model_fields_set and text.default == ""
         if rule.conversation_id is not None:  # `default: null` says that there may be none
             needs_conversation = "default" not in rule.conversation_id.model_fields_set
         self._needs_conversation = needs_conversation
@@ -252,7 +255,7 @@ class CompiledRule:
         for name, read in self.own:
             if _given(value := read(items)):
                 record[name] = value
-        if _says_nothing(record):
+        if not self._keeps_blank and _says_nothing(record):
             return None
         conversation = record.get("conversation_id")
         if not isinstance(conversation, str | int | None) or isinstance(conversation, bool):

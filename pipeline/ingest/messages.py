@@ -6,6 +6,7 @@ conventions and its events of 2024, OpenInference's flat attributes once they ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ _ROLES = {
     "tool": "tool",
     "function": "tool",
 }
+_CUT_OFF = re.compile(r"\s*(\[\s*\{|\{\s*\")")
 _TEXTS = ("text", "input_text", "output_text")
 
 
@@ -74,8 +76,8 @@ class Message:
 def read_messages(value: Any) -> list[Message]:
     """The messages of a list, of its JSON text, or of a text that one person said; others give none."""
     found = parsed(value)
-    if isinstance(found, str):  # JSON that was cut off is nobody's words
-        return [Message("user", found)] if found.strip() and found.lstrip()[:1] not in "[{" else []
+    if isinstance(found, str):
+        return [] if says_nothing(found) else [Message("user", found)]
     if isinstance(found, dict):
         found = found.get("messages", found.get("input", [found] if "role" in found or "message" in found else []))
         if isinstance(found, str):
@@ -83,6 +85,11 @@ def read_messages(value: Any) -> list[Message]:
     if not isinstance(found, list):
         return []
     return [message for item in found if isinstance(item, dict) for message in _read(item)]
+
+
+def says_nothing(text: str) -> bool:
+    """Whether it is blank, or JSON that was cut off, which is nobody's words."""
+    return not text.strip() or _CUT_OFF.match(text) is not None
 
 
 def parsed(value: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.ingest.conversions import convert
-from pipeline.ingest.messages import Message, ToolCall, ToolResult, parsed, read_messages
+from pipeline.ingest.messages import Message, ToolCall, ToolResult, parsed, read_messages, says_nothing
 from pipeline.ingest.model_calls import Call
 
 _CONVERSATION = (
@@ -254,7 +254,9 @@ def _words(call: Call, a: dict[str, Any], span: dict[str, Any]) -> None:
 
 def _answers(value: Any) -> list[Message]:
     found = parsed(value)
-    return [Message("assistant", found)] if isinstance(found, str) and found.strip() else read_messages(found)
+    if isinstance(found, str):
+        return [] if says_nothing(found) else [Message("assistant", found)]
+    return read_messages(found)
 
 
 def _joined(messages: list[Message]) -> Message | None:
