@@ -105,6 +105,9 @@ class Settings(BaseSettings):
         default=datetime(2000, 1, 1, tzinfo=UTC), description="Events before this instant are refused."
     )
     max_record_bytes: int = Field(default=16 * 2**20, ge=1024, description="Larger records are refused.")
+    max_rejected_share: float = Field(
+        default=0.1, ge=0, le=1, description="A file of which more is refused fails its run; what is good is stored."
+    )
     # A row group of DuckDB: a transaction that fills one goes to the file without the detour of the log.
     chunk_records: int = Field(default=122_880, ge=1, description="Records that one ingest transaction holds.")
     memory_limit: str = Field(default="1GB", pattern=r"^\d+(\.\d+)?\s?([KMG]i?B)$", description="Of DuckDB, a process.")

@@ -8,6 +8,7 @@ item of an enclosing rule (`source_values`). Nothing is evaluated as code.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -62,6 +63,15 @@ class Time(Model):
         "there is none); or keep the event without an instant, in no period.",
     )
 
+    @model_validator(mode="after")
+    def _effective(self) -> Time:
+        if "plus_unit" in self.model_fields_set and self.plus is None:
+            raise ValueError("`plus_unit` has no effect without `plus`; remove it, or add `plus`")
+        formats = (self.format,) if isinstance(self.format, str) else self.format
+        if self.zone is not None and all(form.startswith("unix_") for form in formats):
+            raise ValueError("`zone` has no effect on unix time, which is in UTC; remove it")
+        return self
+
 
 def _time(found: object) -> object:
     if isinstance(found, str):
@@ -73,6 +83,10 @@ def _time(found: object) -> object:
 
 TimeLike = Annotated[Time | None, BeforeValidator(_time, json_schema_input_type=Time | str | None)]
 Name = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$", max_length=64)]
+
+
+_OF_EVENTS = ("event_id", "sequence", "data")
+_OF_IGNORED = frozenset({"each", "name", "when", "let", "runs", "ignore"})
 
 
 class DocumentSpec(Model):
@@ -89,6 +103,10 @@ class DocumentSpec(Model):
     kind: ValueLike | None = Field(
         default=None, description="Tells apart documents about one thing that add up, for example report and survey."
     )
+
+
+def _named(fields: Sequence[str]) -> str:
+    return " and ".join(f"`{name}`" for name in fields)
 
 
 class Rule(Model):
@@ -162,6 +180,18 @@ class Rule(Model):
                 raise ValueError(f"`{name}` is reserved; choose another than {', '.join(sorted(RESERVED_SCOPES))}")
         if self.ignore is None and self.event_type is None and not self.events and not self.first_of:
             raise ValueError("a rule needs event_type, events, first_of or ignore")
+        if self.ignore is not None and (lost := sorted(self.model_fields_set - _OF_IGNORED)):
+            raise ValueError(f"{_named(lost)} has no effect, as these items are ignored; remove it")
+        if self.event_type is None and (lost := [name for name in _OF_EVENTS if name in self.model_fields_set]):
+            raise ValueError(
+                f"{_named(lost)} has no effect: the rule makes no event of its own and does not hand it down; "
+                "move it to the rules that have event_type"
+            )
+        for index, rule in enumerate(self.first_of[:-1]):
+            if rule.when is None:
+                raise ValueError(
+                    f"first_of[{index}] has no `when`, so that the rules after it are never reached; put it last"
+                )
         if self.runs is not None and self.each is None:
             raise ValueError("`runs` joins the items of `each`; say over which")
         if any(rule.each is not None for rule in self.first_of):
@@ -182,17 +212,35 @@ class SourceMapping(Model):
         description="Patterns over a file's whole path or URL; * also matches /. Without one the mapping is used only "
         "when it is asked for by key.",
     )
+    recognise: Condition | tuple[Condition, ...] | None = Field(
+        default=None,
+        description="What the first document of a file must be for the mapping to take a file that no pattern claims; "
+        "of a list of conditions, any one.",
+    )
     members: tuple[str, ...] = Field(
         default=(), description="Patterns over the names inside an archive; others are left alone. Default: all."
     )
     format: Literal["json", "ndjson", "csv", "tsv", "parquet", "textgrid"] | None = Field(
         default=None, description="Default: by content and by the name's ending."
     )
+    prepare: Literal["model_calls"] | None = Field(
+        default=None,
+        description="Before the rules: telemetry of models and agents (OTLP in all its dialects), logs of requests and "
+        "responses, and traces of openai-agents and Langfuse get the field `model_events`, a list of canonical "
+        "events in which everything that was said stands once.",
+    )
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, description="Of CSV; default by header.")
     zone: Zone | None = Field(
         default=None, description="Zone of instants that name none; without it such instants are refused."
     )
-    events: tuple[Rule, ...] = Field(min_length=1, description="Rules for every document (JSON document, line or row).")
+    events: tuple[Rule, ...] = Field(default=(), description="Rules for every document (JSON document, line or row).")
+    sql: str | None = Field(
+        default=None,
+        pattern=r"^[\w-][\w./-]*\.sql$",
+        description="Instead of `events`: a file beside this one with a SELECT over the table `records` (position, "
+        "place, "
+        "member, record) of each file, whose rows are canonical records. It may read files beside it.",
+    )
     _file: pathlib.Path | None = PrivateAttr(default=None)
 
     @property
@@ -210,6 +258,20 @@ class SourceMapping(Model):
         mapping = cls.model_validate(data)
         mapping._file = file
         return mapping
+
+    @model_validator(mode="after")
+    def _rules_or_sql(self) -> SourceMapping:
+        if bool(self.events) == (self.sql is not None):
+            raise ValueError("a mapping needs `events`, or `sql` instead of them; found both or neither")
+        if self.sql is not None and self.prepare is not None:
+            raise ValueError("`prepare` has no effect on `sql`, which reads the records as they are; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _delimiter_of_csv(self) -> SourceMapping:
+        if self.delimiter is not None and self.format not in (None, "csv"):
+            raise ValueError(f"`delimiter` has no effect on {self.format}; remove it")
+        return self
 
     @model_validator(mode="after")
     def _known_scopes(self) -> SourceMapping:

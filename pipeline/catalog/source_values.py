@@ -89,6 +89,34 @@ _ORIGINS = (
 )
 
 
+_KINDS = {"list": "a list", "object": "an object", "number": "a number", "text": "a text"}
+_ALWAYS = {
+    "all": "list",
+    "list": "list",
+    "entries": "list",
+    "object": "object",
+    "merge": "object",
+    "pairs": "object",
+    "count": "number",
+    "template": "text",
+    "hash": "text",
+    "largest": "text",
+}
+"""What an origin gives, where that is certain."""
+
+_REFINES = {
+    "trim": ("text",),
+    "capture": ("text",),
+    "join": ("list", "text"),
+    "map": ("text", "number"),
+    "minus": ("text", "number"),
+    "scale": ("text", "number"),
+}
+"""What a refinement can be applied to."""
+
+_NEVER_ABSENT = ("all", "list", "object", "merge", "pairs", "count", "hash", "literal")
+
+
 class Value(Model):
     """Where a value comes from: exactly one of the fields down to `largest`; the others refine it, in this order."""
 
@@ -118,6 +146,7 @@ class Value(Model):
         default=None, min_length=1, description="The name of the greatest of these numbers, for example of scores."
     )
 
+    trim: Literal[True] | None = Field(default=None, description="Text without blanks at its ends.")
     capture: Capture | None = Field(
         default=None, description="RE2 with one group: that part of a text; absent when there is no match."
     )
@@ -128,9 +157,10 @@ class Value(Model):
         "taken after those that are equal. A value that is not listed stays as it is, see `other`.",
     )
     other: JsonValue = Field(default=None, description="With `map`: what every value that is not listed becomes.")
-    type: Literal["string", "integer", "number", "boolean", "json", "json_or_text", "otlp"] | None = Field(
+    type: Literal["string", "integer", "number", "boolean", "duration", "json", "json_or_text", "otlp"] | None = Field(
         default=None,
-        description="Convert; a value that cannot be converted refuses the event. `json` parses text; with "
+        description="Convert; a value that cannot be converted refuses the event. `duration` gives the seconds "
+        "of HH:MM:SS, MM:SS or ISO 8601 (PT3M21S), and takes a number for seconds. `json` parses text; with "
         "`json_or_text` a text that is not JSON, such as the arguments of a model that erred, stays as it is; `otlp` "
         "makes plain JSON of an `AnyValue` of OpenTelemetry, whatever it nests.",
     )
@@ -147,6 +177,17 @@ class Value(Model):
             raise ValueError(f"exactly one of {', '.join(_ORIGINS)} is needed, found {' and '.join(given) or 'none'}")
         if "other" in self.model_fields_set and self.map is None:
             raise ValueError("`other` needs `map`")
+        (origin,) = given
+        kind = "text" if self.join is not None else _ALWAYS.get(origin)
+        for name, kinds in _REFINES.items():
+            if name in self.model_fields_set and kind is not None and kind not in kinds:
+                raise ValueError(f"`{name}` has no effect on `{origin}`, which gives {_KINDS[kind]}; remove it")
+        if (
+            "default" in self.model_fields_set
+            and origin in _NEVER_ABSENT
+            and not {"capture", "join"} & self.model_fields_set
+        ):
+            raise ValueError(f"`default` has no effect on `{origin}`, which is never absent; remove it")
         return self
 
 
@@ -184,6 +225,9 @@ class Match(Model):
     exists: bool | None = Field(default=None, description="Present and not null, or (false) absent or null.")
     same_as: Path | None = Field(default=None, description="Equal to what stands at this path.")
     contains: str | None = Field(default=None, min_length=1, description="Found anywhere in a text.")
+    blank: bool | None = Field(
+        default=None, description="Absent, null or a text of nothing but blanks; or (false) anything else."
+    )
     at_least: float | None = Field(default=None, description="A number, this or more.")
     at_most: float | None = Field(default=None, description="A number, this or less.")
 

@@ -65,7 +65,7 @@ def _show(found: Status, first: datetime, last: datetime, catalog: Catalog, *, e
         if quiet and metric.failing:
             complain(f"{metric.key} fails in {len(metric.failing):,} hours: {metric.last_failure}")
     for file in found.failed_files:
-        complain(f"{file.url} could not be read: {file.failure}")
+        complain(f"{file.url}: {file.failure}")
     for problem in found.problems:
         complain(str(problem))
 

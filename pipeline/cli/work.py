@@ -322,7 +322,7 @@ def _window_document(extracted: ExtractReport) -> dict[str, object]:
 
 def _end(ingested: IngestReport | None, failed: Sequence[MetricOutcome] = (), *, refused: bool = False) -> None:
     """Name what failed on standard error, and leave with exit code 1 if anything did."""
-    files = ingested.failed if ingested else ()
+    files = (*ingested.failed, *ingested.refusing) if ingested else ()
     for failure, urls in _by_reason((file.failure, file.url) for file in files):
         complain(f"{urls}: {failure}")
     for failure, keys in _by_reason((outcome.failure, outcome.key) for outcome in failed):

@@ -34,6 +34,12 @@ _INCOMING = pa.schema(
 )
 
 
+_REFUSES = (
+    "{:,} of its {:,} records were refused, more than max_rejected_share ({:g}) allows; the others are stored. "
+    "`metric-store status` says why; mend the file or its mapping"
+)
+
+
 @dataclass
 class Reading:
     """A file while it is read.
@@ -43,6 +49,7 @@ class Reading:
         stored: record, event, duplicate and rejected counts that an interrupted run has already committed.
         seen: records that were read, stored ones included.
         finished: whether its row says how it ended, rather than how far it got.
+        max_rejected_share: of its records; more fail the file, whose other records stay.
     """
 
     file_id: str
@@ -52,6 +59,7 @@ class Reading:
     stored: tuple[int, int, int, int] = (0, 0, 0, 0)
     seen: int = 0
     finished: bool = False
+    max_rejected_share: float = 1.0
 
     def row(self, now: datetime) -> dict[str, Any]:
         """Its row in `ingested_files`."""
@@ -60,6 +68,9 @@ class Reading:
         records, events, duplicates, rejected = (a + b for a, b in zip(self.stored, done, strict=True))
         if records != events + duplicates + rejected:
             raise InternalError(f"{outcome.url}: {records} records became {events} + {duplicates} + {rejected}.")
+        if self.finished and outcome.status == "done":
+            refuses = rejected > records * self.max_rejected_share
+            outcome.failure = _REFUSES.format(rejected, records, self.max_rejected_share) if refuses else None
         return {
             "file_id": self.file_id,
             "url": outcome.url,

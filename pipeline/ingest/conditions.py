@@ -64,6 +64,8 @@ def _test(match: Match) -> Callable[[Any], bool]:
             return False
         if match.contains is not None and not (isinstance(value, str) and match.contains in value):
             return False
+        if match.blank is not None and match.blank != blank(value):
+            return False
         if match.at_least is None and match.at_most is None:
             return True
         return (
@@ -74,6 +76,11 @@ def _test(match: Match) -> Callable[[Any], bool]:
         )
 
     return test
+
+
+def blank(value: Any) -> bool:
+    """Whether nothing stands there but blanks."""
+    return absent(value) or (isinstance(value, str) and not value.strip())
 
 
 def same(value: Any, wanted: Any) -> bool:

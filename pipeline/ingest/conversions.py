@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from pipeline.catalog.source_values import json_text
+from pipeline.ingest.clock import read_duration
 from pipeline.ingest.refusal import RefusedError
 
 
@@ -31,6 +32,8 @@ def convert(value: Any, kind: str) -> Any:
             if abs(number) >= 2**63:
                 raise OverflowError
             return number
+        if kind == "duration":
+            return as_number(_seconds(value))
         if kind == "json":
             return orjson.loads(value) if isinstance(value, str) else value
         if kind == "otlp":
@@ -45,6 +48,14 @@ def convert(value: Any, kind: str) -> Any:
         return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[json_text(value).lower()]
     except KeyError:
         raise RefusedError("wrong_type", f"{_shown(value)} cannot be read as boolean") from None
+
+
+def _seconds(value: Any) -> Decimal:
+    """A number is seconds already; of a text, see `read_duration`."""
+    try:
+        return exact(value)
+    except RefusedError:
+        return read_duration(value) if isinstance(value, str) else exact(value)
 
 
 def number_of(value: Any) -> Any:

@@ -17,7 +17,7 @@ from pipeline.catalog.source_models import Rule, SourceMapping
 from pipeline.errors import SourceError
 from pipeline.ingest.check import staged_rows
 from pipeline.ingest.files import SourceFile, find_files
-from pipeline.ingest.mapping import HANDED_DOWN, CompiledMapping
+from pipeline.ingest.mapping import HANDED_DOWN, CompiledMapping, LeftOut
 from pipeline.ingest.reader import (
     CANONICAL,
     NOT_STORABLE,
@@ -28,7 +28,7 @@ from pipeline.ingest.reader import (
     read_documents,
     records_of,
 )
-from pipeline.ingest.run import check_source, mapping_of
+from pipeline.ingest.run import broken_sources, check_source, mapping_of, recognised
 from pipeline.ingest.watch import Notes, Source, Unread, WatchedRule, flow, mark_read, unread, watched
 from pipeline.settings import Settings
 
@@ -169,7 +169,7 @@ def explain(
     for file in find_files([settings.landing_url] if urls is None else urls):
         declared = mapping_of(file.url, catalog.sources, source)
         try:
-            found = _nth(file, declared, settings, record)
+            found = _nth(file, declared, settings, record, catalog)
         except NotDataError:  # a README beside the data
             continue
         except SourceError as error:
@@ -185,11 +185,18 @@ def explain(
     return _mapped(file, found, found.mapping.spec, settings)
 
 
-def _nth(file: SourceFile, mapping: SourceMapping | None, settings: Settings, number: int) -> Document | Refusal:
+def _nth(
+    file: SourceFile, mapping: SourceMapping | None, settings: Settings, number: int, catalog: Catalog
+) -> Document | Refusal:
     if file.problem is not None:
         raise SourceError(file.problem)
     compiled = None if mapping is None else CompiledMapping(mapping)
-    documents = read_documents(file, compiled, settings.max_record_bytes)
+
+    def recognise(document: Any) -> CompiledMapping:
+        mappings = [CompiledMapping(known) for known in catalog.sources.values()]
+        return recognised(document, mappings, broken_sources(catalog, settings))
+
+    documents = read_documents(file, compiled, settings.max_record_bytes, recognise)
     found = next(islice(documents, number - 1, None), None)
     if found is None:
         raise SourceError(f"it has no record {number}")
@@ -201,7 +208,7 @@ def _canonical(file: SourceFile, document: Document, settings: Settings) -> Expl
     for name in FIELDS:
         if name in value:
             mark_read([value[name]])
-    records = list(records_of(document._replace(value=value, text=None), file.url))
+    records = _made(document._replace(value=value, text=None), file.url)
     outcome = Explanation(file.url, document.place, CANONICAL)
     origins = {name: f"$.{name}" for name in document.value}
     for staged in _staged([found for found in records if isinstance(found, Canonical)], settings):
@@ -224,7 +231,7 @@ def _mapped(file: SourceFile, document: Document, spec: SourceMapping, settings:
         for below in rule.attach(notes, ("events", index))
     ]
     value = watched(document.value)
-    records = list(records_of(document._replace(value=value, mapping=mapping), file.url))
+    records = _made(document._replace(value=value, mapping=mapping), file.url)
     yaml = Yaml("") if spec.file is None else read_yaml(spec.file)
     outcome = Explanation(file.url, document.place, spec.key, None if spec.file is None else yaml.file)
     # What JSON text cannot hold was made, and then refused.
@@ -251,6 +258,10 @@ def _mapped(file: SourceFile, document: Document, spec: SourceMapping, settings:
     outcome.refused = _refused(records, document.place)
     outcome.unread = unread(value)
     return outcome
+
+
+def _made(document: Document, url: str) -> list[Canonical | Refusal]:
+    return [found for found in records_of(document, url) if not isinstance(found, LeftOut)]
 
 
 def _staged(records: Sequence[Canonical], settings: Settings) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from duckdb.sqltypes import VARCHAR
 
 from pipeline.ingest.chunk import Chunk, Reading
+from pipeline.ingest.clock import instant_text
 from pipeline.ingest.lines import CanonicalLines
 from pipeline.ingest.reader import CANONICAL, Canonical, Refusal, record_of_line
 from pipeline.settings import Settings
@@ -142,6 +143,7 @@ class Loader:
 def stage(con: duckdb.DuckDBPyConnection, incoming: pa.Table, settings: Settings) -> None:
     """Type the records of a sealed chunk: the temporary table `staged` has a row for each, with why it is refused."""
     parameters = instant_rules(settings)
+    bring_functions(con)
     con.register("incoming", incoming)
     run_script(con, load_sql(_SQL, "staged"))
     run_script(con, load_sql(_SQL, "quick"), parameters)
@@ -151,6 +153,13 @@ def stage(con: duckdb.DuckDBPyConnection, incoming: pa.Table, settings: Settings
         con.register("left_over", piece)
         con.register("parsed", parsed_lines(piece))
         run_script(con, load_sql(_SQL, "stage"), parameters)
+
+
+def bring_functions(con: duckdb.DuckDBPyConnection) -> None:
+    """Give the connection what staging calls in Python."""
+    # Connections to a lake share what one of them has brought.
+    with suppress(duckdb.CatalogException, duckdb.NotImplementedException):
+        con.create_function("instant_text", instant_text, [VARCHAR], VARCHAR)
 
 
 def _pieces(incoming: pa.Table, positions: pa.Int64Array) -> Iterator[pa.Table]:

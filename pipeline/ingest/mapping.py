@@ -17,6 +17,10 @@ from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.times import compile_time
 from pipeline.ingest.values import compile_value
 
+_NO_CONVERSATION = (
+    "no conversation_id, though the mapping says where it stands; if events may belong to none, "
+    "add `default: null` to it"
+)
 HANDED_DOWN = (
     "conversation_id",
     "domain",
@@ -45,6 +49,13 @@ class Refused:
     item: Any
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A document that a rule ignores as a whole, and why."""
+
+    reason: str
+
+
 class CompiledMapping:
     """A mapping ready to be applied.
 
@@ -55,16 +66,26 @@ class CompiledMapping:
 
     def __init__(self, mapping: SourceMapping, rule_class: type[CompiledRule] | None = None) -> None:
         self.spec = mapping
+        self._recognise = compile_condition(mapping.recognise)
         make = rule_class or CompiledRule
-        self.rules = [make(rule, mapping.zone) for rule in mapping.events]
+        self.rules = [make(rule, mapping.zone, needs_conversation=False) for rule in mapping.events]
         self.declares_documents = any(map(_declares_document, mapping.events))
 
     def wants(self, member: str) -> bool:
         """Whether a member of an archive is one of those that the mapping is for."""
         return not self.spec.members or any(fnmatch.fnmatchcase(member, pattern) for pattern in self.spec.members)
 
-    def apply(self, document: Any, *, url: str, member: str | None) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
-        """The canonical records of one document, each with its place (`$.Events[3]`), and what was refused."""
+    def recognises(self, document: Any) -> bool:
+        """Whether a document is one that the mapping says it is for."""
+        return self._recognise is not None and self._recognise({"": document, "document": document})
+
+    def apply(
+        self, document: Any, *, url: str, member: str | None
+    ) -> Iterator[tuple[str, dict[str, Any]] | Refused | LeftOut]:
+        """The canonical records of one document, each with its place (`$.Events[3]`), and what was refused.
+
+        Of a document that is left out as a whole, that is said, too.
+        """
         items = {
             "": document,
             "document": document,
@@ -74,6 +95,8 @@ class CompiledMapping:
         state = _DocumentState()
         for rule in self.rules:
             yield from rule.apply(items, {}, None, "$", state)
+        if state.left_out is not None:
+            yield LeftOut(state.left_out)
         if not state.accounted:
             yield Refused("$", "no_rule", _NO_RULE, document)
 
@@ -84,11 +107,13 @@ class _DocumentState:
 
     Attributes:
         accounted: items that became an event, were refused, or are ignored on purpose.
+        left_out: why the whole document is ignored, where it is.
     """
 
     last_instant: dict[Any, datetime] = field(default_factory=dict)
     next_sequence: dict[Any, int] = field(default_factory=dict)
     accounted: int = 0
+    left_out: str | None = None
 
 
 class _Clock(NamedTuple):
@@ -104,9 +129,10 @@ class CompiledRule:
     Args:
         rule: as it was declared.
         zone: of instants that name none, where the rule declares no other.
+        needs_conversation: whether an enclosing rule says which conversation its events belong to.
     """
 
-    def __init__(self, rule: Rule, zone: str | None) -> None:
+    def __init__(self, rule: Rule, zone: str | None, *, needs_conversation: bool) -> None:
         self.spec = rule
         self._each: tuple[str | None, Find] | None = None if rule.each is None else compile_path(rule.each)
         self._runs: Read | None = None if rule.runs is None else compile_value(rule.runs)
@@ -119,9 +145,15 @@ class CompiledRule:
         self._time_spec = rule.occurred_at
         self.time = None if rule.occurred_at is None else compile_time(rule.occurred_at, zone)
         self._emits = rule.event_type is not None
-        self._ignored = rule.ignore is not None
-        self.events = [type(self)(below, zone) for below in rule.events]
-        self.first_of = [type(self)(below, zone) for below in rule.first_of]
+        self._ignored = rule.ignore
+        text = None if rule.data is None or rule.data.object is None else rule.data.object.get("text")
+        # `default: ""` says that there is a turn also where no words were recognised.
+        self._keeps_blank = text is not None and "default" in text.model_fields_set and text.default == ""
+        if rule.conversation_id is not None:  # `default: null` says that there may be none
+            needs_conversation = "default" not in rule.conversation_id.model_fields_set
+        self._needs_conversation = needs_conversation
+        self.events = [type(self)(below, zone, needs_conversation=needs_conversation) for below in rule.events]
+        self.first_of = [type(self)(below, zone, needs_conversation=needs_conversation) for below in rule.first_of]
 
     def apply(
         self, items: dict[str, Any], fields: dict[str, Any], clock: _Clock | None, place: str, state: _DocumentState
@@ -170,8 +202,10 @@ class CompiledRule:
     ) -> Iterator[tuple[str, dict[str, Any]] | Refused]:
         """What becomes of an item that the rule applies to."""
         before = state.accounted
-        if self._ignored:
+        if self._ignored is not None:
             state.accounted += 1
+            if place == "$":
+                state.left_out = self._ignored
             return
         try:
             items = self._with_let(items)
@@ -189,7 +223,9 @@ class CompiledRule:
                 clock = _Clock(self._time_spec, self.time(items))
             if self._emits:
                 state.accounted += 1
-                yield place, self.record(items, fields, clock, state)
+                record = self.record(items, fields, clock, state)
+                if record is not None:
+                    yield place, record
         except RefusedError as refused:
             state.accounted = max(state.accounted, before + 1)
             yield Refused(place, refused.reason, refused.detail, items[""])
@@ -213,15 +249,19 @@ class CompiledRule:
 
     def record(
         self, items: Items, fields: dict[str, Any], clock: _Clock | None, state: _DocumentState
-    ) -> dict[str, Any]:
-        """The canonical record of an item."""
+    ) -> dict[str, Any] | None:
+        """The canonical record of an item; None for a turn without words."""
         record = dict(fields)
         for name, read in self.own:
             if _given(value := read(items)):
                 record[name] = value
+        if not self._keeps_blank and _says_nothing(record):
+            return None
         conversation = record.get("conversation_id")
-        if not isinstance(conversation, str | int | None):
+        if not isinstance(conversation, str | int | None) or isinstance(conversation, bool):
             raise RefusedError("wrong_type", "conversation_id is not a string")
+        if self._needs_conversation and (conversation is None or not str(conversation).strip()):
+            raise RefusedError("missing_conversation", _NO_CONVERSATION)
         instant = None if clock is None else clock.instant
         if instant is None and clock is not None and clock.spec.if_absent == "previous":
             instant = state.last_instant.get(conversation)
@@ -242,6 +282,14 @@ def _reads(rule: Rule | DocumentSpec, names: tuple[str, ...]) -> list[tuple[str,
 
 def _declares_document(rule: Rule) -> bool:
     return rule.document is not None or any(map(_declares_document, (*rule.events, *rule.first_of)))
+
+
+def _says_nothing(record: dict[str, Any]) -> bool:
+    """Whether it is a turn whose words are blank, such as a message that only calls a tool."""
+    kind, data = record.get("event_type"), record.get("data")
+    if not isinstance(kind, str) or not kind.endswith(".turn") or not isinstance(data, dict):
+        return False
+    return isinstance(text := data.get("text"), str) and not text.strip()
 
 
 def _given(value: Any) -> bool:

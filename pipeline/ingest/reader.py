@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -14,14 +14,22 @@ from pipeline.ingest.cloudevents import CLOUDEVENTS
 from pipeline.ingest.containers import UNREADABLE, Member, foreign_errors, message, open_members
 from pipeline.ingest.files import SourceFile, hidden
 from pipeline.ingest.lines import CanonicalLines, Lines
-from pipeline.ingest.mapping import CompiledMapping, Refused
+from pipeline.ingest.mapping import CompiledMapping, LeftOut, Refused
+from pipeline.ingest.prepare import Preparer
 from pipeline.ingest.records import Record, format_of, read_records
 from pipeline.ingest.refusal import RefusedError
+from pipeline.ingest.sql_source import Given, records_by_sql
 
 CANONICAL = "canonical"
 NOT_STORABLE = "not_storable"
 SHOWN_CHARACTERS = 2000  # of a refused record
 _NO_FORMAT = "not JSON, NDJSON, CSV, TSV, Parquet or TextGrid"
+
+
+_UNCLAIMED = (
+    "no source mapping claims it, and its records are neither canonical nor CloudEvents; put it into a folder "
+    "landing/KEY of a mapping, name one with `--source`, or add a pattern to its `files`"
+)
 
 
 class NotDataError(SourceError):
@@ -78,8 +86,12 @@ class Document(NamedTuple):
     text: bytes | None = None
 
 
+Recognise = Callable[[Any], CompiledMapping]
+"""Finds the mapping for a document of a file that none claims; a SourceError says why there is none."""
+
+
 def read_file(
-    file: SourceFile, mapping: CompiledMapping | None, max_bytes: int
+    file: SourceFile, mapping: CompiledMapping | None, max_bytes: int, recognise: Recognise | None = None
 ) -> Iterator[Canonical | CanonicalLines | Refusal]:
     """The records of one file, in bounded memory.
 
@@ -87,29 +99,71 @@ def read_file(
         file: what to read.
         mapping: how; None for canonical records and CloudEvents.
         max_bytes: larger records are refused.
+        recognise: asked for the first document where there is no mapping and it is not canonical.
 
     Raises:
         NotDataError: the file is of no known format.
-        SourceError: it is damaged, or no mapping is for it; what was yielded before is good.
+        SourceError: it is damaged, no mapping is for it, or nothing in it was understood; what was yielded before is
+            good.
         OSError: the file system failed.
     """
+    if mapping is not None and mapping.spec.sql is not None:
+        yield from _by_sql(file, mapping, max_bytes)
+        return
     with foreign_errors():
-        for number, found in enumerate(_read(file, mapping, max_bytes, at_once=mapping is None)):
-            if isinstance(found, Document):
-                yield from records_of(found, file.url, number)
-            else:
+        documents, understood = 0, False
+        for number, found in enumerate(_read(file, mapping, max_bytes, recognise, at_once=mapping is None)):
+            if not isinstance(found, Document):
+                understood = True
                 yield found
+                continue
+            documents, mapping = documents + 1, found.mapping
+            for record in records_of(found, file.url, number):
+                understood = True
+                if not isinstance(record, LeftOut):
+                    yield record
+        if documents and not understood:
+            key = mapping.spec.key if mapping is not None else ""
+            raise SourceError(
+                f"nothing in it was understood: the mapping {key} makes no event of any of its {documents:,} "
+                "documents; ask `metric-store ingest --explain`"
+            )
 
 
-def read_documents(file: SourceFile, mapping: CompiledMapping | None, max_bytes: int) -> Iterator[Document | Refusal]:
+def _by_sql(file: SourceFile, mapping: CompiledMapping, max_bytes: int) -> Iterator[Canonical | Refusal]:
+    """What a SELECT makes of the file as a whole; records that cannot be read are refused before it runs."""
+    refused: list[Refusal] = []
+    count = 0
+
+    def given() -> Iterator[Given]:
+        nonlocal count
+        for found in read_documents(file, mapping, max_bytes):
+            if isinstance(found, Refusal):
+                refused.append(found)
+            else:
+                count += 1
+                yield Given(found.place, found.member, found.value)
+
+    made = 0
+    for place, record in records_by_sql(mapping.spec, given()):
+        made += 1
+        yield _stored(mapping.spec.key, place, record)
+    yield from refused
+    if count and not made and not refused:
+        raise SourceError(f"nothing in it was understood: {mapping.spec.sql} makes no event of its {count:,} records")
+
+
+def read_documents(
+    file: SourceFile, mapping: CompiledMapping | None, max_bytes: int, recognise: Recognise | None = None
+) -> Iterator[Document | Refusal]:
     """The documents that `read_file` makes records of, one by one; it raises what that raises."""
-    for found in _read(file, mapping, max_bytes, at_once=False):
+    for found in _read(file, mapping, max_bytes, recognise, at_once=False):
         assert not isinstance(found, CanonicalLines)
         yield found
 
 
-def records_of(document: Document, url: str, number: int = 0) -> Iterator[Canonical | Refusal]:
-    """The records that a document becomes, and what of it is refused.
+def records_of(document: Document, url: str, number: int = 0) -> Iterator[Canonical | Refusal | LeftOut]:
+    """The records that a document becomes, and what of it is refused, or that it is left out on purpose.
 
     Args:
         document: of a file.
@@ -120,10 +174,16 @@ def records_of(document: Document, url: str, number: int = 0) -> Iterator[Canoni
     if mapping is None:
         yield _canonical(document)
         return
+    if mapping.spec.sql is not None:
+        given = Given(place, document.member, document.value)
+        yield from (_stored(mapping.spec.key, at, record) for at, record in records_by_sql(mapping.spec, [given]))
+        return
     unit = number if mapping.declares_documents else None
     try:
         for found in mapping.apply(document.value, url=url, member=document.member):
-            if isinstance(found, Refused):
+            if isinstance(found, LeftOut):
+                yield found
+            elif isinstance(found, Refused):
                 yield Refusal(_joined(place, found.place), found.reason, found.detail, _shown(found.item), unit)
             else:
                 at, record = _joined(place, found[0]), found[1]
@@ -149,26 +209,27 @@ def record_of_line(place: str, text: str) -> Canonical | Refusal:
     except RefusedError as refused:
         return Refusal(place, refused.reason, refused.detail, _shown(line))
     (record,) = records_of(Document(place, None, value, _mapping_of(value), line), "")
+    assert not isinstance(record, LeftOut)
     return record
 
 
 def _read(
-    file: SourceFile, mapping: CompiledMapping | None, max_bytes: int, *, at_once: bool
+    file: SourceFile, mapping: CompiledMapping | None, max_bytes: int, recognise: Recognise | None, *, at_once: bool
 ) -> Iterator[Document | CanonicalLines | Refusal]:
     with foreign_errors(), file.open() as stream:
         for member in open_members(stream, file.url):
             if member.name is None:
-                yield from _read_member(mapping, member, max_bytes, at_once=at_once)
+                yield from _read_member(mapping, member, max_bytes, recognise, at_once=at_once)
             elif not hidden(member.name) and (mapping is None or mapping.wants(member.name)):
                 try:
-                    yield from _read_member(mapping, member, max_bytes, at_once=at_once)
+                    yield from _read_member(mapping, member, max_bytes, recognise, at_once=at_once)
                 except (SourceError, OSError, *UNREADABLE) as error:
                     # The neighbours can still be read; where the archive itself breaks, its next member says so.
                     yield Refusal(f"member {member.name}", "unreadable_member", message(error), "")
 
 
 def _read_member(
-    mapping: CompiledMapping | None, member: Member, max_bytes: int, *, at_once: bool
+    mapping: CompiledMapping | None, member: Member, max_bytes: int, recognise: Recognise | None, *, at_once: bool
 ) -> Iterator[Document | CanonicalLines | Refusal]:
     if member.stream is None:
         raise SourceError(member.problem or _NO_FORMAT)
@@ -179,7 +240,7 @@ def _read_member(
     if form is None:
         raise NotDataError(_NO_FORMAT)
     delimiter = mapping.spec.delimiter if mapping else None
-    recognised = mapping is not None
+    recognised, prepare = mapping is not None, None
     for record in _records(member, form, max_bytes, delimiter, at_once=at_once):
         if isinstance(record, CanonicalLines):
             recognised = True
@@ -192,10 +253,16 @@ def _read_member(
             yield Refusal(place or "$", refused.reason, refused.detail, _shown(record.value))
             continue
         if not recognised and not _is_canonical(value):
-            raise SourceError(
-                "no source mapping claims it, and its records are neither canonical nor CloudEvents; put it "
-                "into a folder landing/KEY of a mapping, name one with `--source`, or add a pattern to its `files`"
-            )
+            if recognise is None:
+                raise SourceError(_UNCLAIMED)
+            mapping = recognise(value)
+        if mapping is not None and mapping.spec.prepare is not None:
+            prepare = prepare or Preparer()
+            try:
+                value = prepare(value)
+            except RefusedError as refused:
+                yield Refusal(place or "$", refused.reason, refused.detail, _shown(record.value))
+                continue
         recognised = True
         text = record.value if isinstance(record.value, bytes) else None
         yield Document(place, member.name, value, mapping or _mapping_of(value), text)

@@ -10,11 +10,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from pipeline.errors import SourceError
+from pipeline.ingest.documents import first_document, split_documents
 from pipeline.ingest.lines import Lines, split_lines
 from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.textgrid import parse_textgrid
@@ -22,6 +24,7 @@ from pipeline.ingest.textgrid import parse_textgrid
 _BLOCK = 1 << 20
 _OUTSIDE = re.compile(rb'["{}\[\],]')
 _IN_STRING = re.compile(rb'"|\\.', re.DOTALL)
+_BETWEEN = b" \t\r\n,\x1e"
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _FORMATS = {
@@ -59,7 +62,7 @@ def format_of(name: str, head: bytes) -> str | None:
     by_name = next((found for ending, found in _FORMATS.items() if name.endswith(ending)), None)
     if by_name is None and b'"ooTextFile' in head[:60].replace(b"\0", b""):  # in UTF-8 or UTF-16
         return "textgrid"
-    if by_name is None and head.removeprefix(_UTF8_BOM).lstrip()[:1] in (b"{", b"["):
+    if by_name is None and head.removeprefix(_UTF8_BOM).lstrip(_BETWEEN)[:1] in (b"{", b"["):
         return "json"
     return by_name
 
@@ -99,12 +102,46 @@ def _too_large(max_bytes: int) -> RefusedError:
 
 
 def _lines(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[Record | Lines]:
+    """One document a line, or, if the first is not whole in its line, documents one after the other."""
+    while b"\n" not in start.strip() and len(start) <= max_bytes and (block := stream.read(_BLOCK)):
+        start += block
+    if not _holds_line(start) and (first_document(start) or start.lstrip()[:1] == b"\x1e"):
+        yield from _documents(stream, start, max_bytes)
+        return
     for found in split_lines(stream, start, max_bytes):
         yield Record(f"line {found}", b"", _too_large(max_bytes)) if isinstance(found, int) else found
 
 
+def _holds_line(text: bytes) -> bool:
+    """Whether the first line that is not blank is a whole document."""
+    try:
+        orjson.loads(text.lstrip().partition(b"\n")[0])
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+_WRONG = {
+    "torn": "a document that does not end before the file or the next one does; is it complete?",
+    "no_document": "neither an object nor a list",
+}
+
+
+def _documents(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[Record]:
+    for number, (text, problem) in enumerate(split_documents(stream, start, max_bytes), 1):
+        if problem == "too_large":
+            yield Record(f"document {number}", text, _too_large(max_bytes))
+        elif problem is not None:
+            yield Record(f"document {number}", text, RefusedError("not_json", _WRONG[problem]))
+        elif text.startswith(b"["):
+            for inner in _array(io.BufferedReader(io.BytesIO()), text, max_bytes):
+                yield Record(f"document {number}: {inner.place}", inner.value, inner.error)
+        else:
+            yield Record(f"document {number}", text)
+
+
 def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record | Lines]:
-    """One document, an array of documents, or (mislabelled) one document a line."""
+    """One document, an array of documents, documents one after the other, or (mislabelled) one document a line."""
     start = b""
     while not start.strip() and (block := stream.read(_BLOCK)):
         start = block
@@ -114,17 +151,18 @@ def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record | Lines]
     if _holds_lines(start):
         yield from _lines(stream, start, max_bytes)
         return
-    parts, size = [start], len(start)
-    while size <= max_bytes and (block := stream.read(_BLOCK)):
-        parts.append(block)
-        size += len(block)
-    if size > max_bytes:
+    whole = first_document(start)
+    if whole is None and start.lstrip()[:1] == b"{" and len(start) <= max_bytes and (block := stream.read(max_bytes)):
+        start += block  # its first document is larger than a block
+        whole = first_document(start)
+    if start.lstrip()[:1] == b"\x1e" or (whole is not None and start.strip() != whole):
+        yield from _documents(stream, start, max_bytes)
+        return
+    rest = stream.read(max(0, max_bytes + 1 - len(start)))
+    if len(document := start + rest) > max_bytes:
         yield Record("", start[:2000], _too_large(max_bytes))
-    elif (document := b"".join(parts)).strip():
-        if len(parts) > 1 and _holds_lines(document):
-            yield from _lines(io.BufferedReader(io.BytesIO()), document, max_bytes)
-        else:
-            yield Record("", document)
+    elif document.strip():
+        yield Record("", document)
 
 
 def _holds_lines(text: bytes) -> bool:
@@ -167,8 +205,11 @@ def _array(stream: io.BufferedReader, buffer: bytes, max_bytes: int) -> Iterator
             elif element.strip() or mark == b",":
                 yield Record(f"$[{index}]", element)
             if mark != b",":
-                if (rest := buffer[position : position + 100].strip()) or (rest := stream.read(100).strip()):
-                    yield Record("after the array", rest, RefusedError("not_json", "text after the end of the array"))
+                rest = buffer[position:]
+                while not rest.strip(_BETWEEN) and (block := stream.read(_BLOCK)):
+                    rest = block
+                for after in _documents(stream, rest, max_bytes):
+                    yield Record(f"after the array: {after.place}", after.value, after.error)
                 return
             index, begin, oversized = index + 1, position, False
     error = RefusedError("not_json", "the array ends in the middle; is the file complete?")
@@ -250,11 +291,24 @@ def _parquet(stream: io.BufferedReader) -> Iterator[Record]:
             for batch in pq.ParquetFile(spool).iter_batches(batch_size=1000):
                 for row in batch.to_pylist():
                     number += 1
-                    filled = {name: cell for name, cell in row.items() if cell is not None}
+                    filled = {name: _cell(cell) for name, cell in row.items() if cell is not None}
                     error = None if _finite(filled) else RefusedError("not_finite", "NaN or infinity in a column")
                     yield Record(f"row {number}", filled, error)
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"not a readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _cell(value: Any) -> Any:
+    """A value of Parquet with the types of JSON, however deep it stands; instants keep their own."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and abs(value) < 2**63 else float(value)
+    if isinstance(value, dict):
+        return {str(name): _cell(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        if value and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value):  # a column of maps
+            return {str(key): _cell(inner) for key, inner in value}
+        return [_cell(inner) for inner in value]
+    return value
 
 
 def _finite(value: Any) -> bool:

@@ -16,7 +16,7 @@ class FileOutcome:
         url: absolute path, or URL without credentials.
         source_key: mapping that was used, `canonical`, or empty when the file was not read.
         status: `done`; `failed`: what was read before the failure is kept, the rest is tried again by the next run;
-            `skipped`: not a data file.
+            `skipped`: not a data file. A `done` one may have a `failure`: too many of its records were refused.
         record_count: canonical records that were made from it, refused ones included.
         failure: why it failed or was skipped.
     """
@@ -73,3 +73,8 @@ class IngestReport:
     def failed(self) -> tuple[FileOutcome, ...]:
         """Files that could not be read to their end."""
         return tuple(file for file in self.files if file.status == "failed")
+
+    @property
+    def refusing(self) -> tuple[FileOutcome, ...]:
+        """Files that were read to their end, and of which more records were refused than settings allow."""
+        return tuple(file for file in self.files if file.status == "done" and file.failure is not None)

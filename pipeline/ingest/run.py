@@ -17,7 +17,7 @@ from pipeline.ingest.conversations import assemble
 from pipeline.ingest.files import SourceFile, find_files
 from pipeline.ingest.load import Loader
 from pipeline.ingest.mapping import CompiledMapping
-from pipeline.ingest.reader import CANONICAL, NotDataError, read_file
+from pipeline.ingest.reader import CANONICAL, Canonical, NotDataError, read_file
 from pipeline.ingest.report import FileOutcome, IngestProgress, IngestReport
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -107,6 +107,37 @@ def mapping_of(url: str, sources: Mapping[str, SourceMapping], key: str | None) 
     return sources[max(claims)[1]] if claims else None
 
 
+def recognised(document: object, mappings: Sequence[CompiledMapping], problems: Sequence[str] = ()) -> CompiledMapping:
+    """The one mapping that says it is for such documents.
+
+    Args:
+        document: the first of a file that no mapping claims.
+        mappings: to choose from.
+        problems: of mappings that cannot be used.
+
+    Raises:
+        SourceError: none is, or several are.
+    """
+    found = [mapping for mapping in mappings if mapping.recognises(document)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        keys = " and ".join(sorted(mapping.spec.key for mapping in found))
+        raise SourceError(f"the mappings {keys} both recognise it; name one of them with `--source`")
+    seen = ", ".join(list(document)[:8]) if isinstance(document, dict) else f"a {type(document).__name__}"
+    hint = "".join(f"; a mapping cannot be used: {problem}" for problem in problems)
+    raise SourceError(
+        f"no source mapping claims or recognises it (its first record has {seen}), and it is neither canonical nor a "
+        f"CloudEvent; put it into a folder landing/KEY of a mapping, name one with `--source`, or write one{hint}"
+    )
+
+
+def broken_sources(catalog: Catalog, settings: Settings) -> list[str]:
+    """What is wrong with the user's source mappings, one line each."""
+    mark = f"{settings.definitions.name}/sources/"
+    return [str(problem) for problem in catalog.errors if mark in problem.file.replace("\\", "/")][:3]
+
+
 class _Run:
     def __init__(
         self,
@@ -120,6 +151,7 @@ class _Run:
         self._store = store
         self._settings = settings
         self._sources = catalog.sources
+        self._problems = broken_sources(catalog, settings)
         self._source = source
         self._compiled: dict[str, CompiledMapping] = {}
         self._report = IngestReport()
@@ -166,13 +198,19 @@ class _Run:
     def _load(self, file: SourceFile, reading: Reading) -> None:
         mapping = self._mapping_of(file.url)
         reading.outcome.source_key = CANONICAL if mapping is None else mapping.spec.key
-        for item in read_file(file, mapping, self._settings.max_record_bytes):
+        for item in read_file(file, mapping, self._settings.max_record_bytes, self._recognise):
+            if mapping is None and isinstance(item, Canonical) and item.source_key in self._sources:
+                reading.outcome.source_key = item.source_key  # it was recognised
             self._loader.add(reading, item)
+
+    def _recognise(self, document: object) -> CompiledMapping:
+        return recognised(document, [self._compile(mapping) for mapping in self._sources.values()], self._problems)
 
     def _mapping_of(self, url: str) -> CompiledMapping | None:
         mapping = mapping_of(url, self._sources, self._source)
-        if mapping is None:
-            return None
+        return None if mapping is None else self._compile(mapping)
+
+    def _compile(self, mapping: SourceMapping) -> CompiledMapping:
         if mapping.key not in self._compiled:
             self._compiled[mapping.key] = CompiledMapping(mapping)
         return self._compiled[mapping.key]
@@ -190,7 +228,8 @@ class _Run:
         status, stored = self._known.get(file_id, ("", (0, 0, 0, 0)))
         if status in ("done", "skipped"):
             return None
-        return Reading(file_id, fingerprint, FileOutcome(file.url), datetime.now(UTC), stored)
+        share = self._settings.max_rejected_share
+        return Reading(file_id, fingerprint, FileOutcome(file.url), datetime.now(UTC), stored, max_rejected_share=share)
 
     @staticmethod
     def _fail(reading: Reading, error: Exception) -> None:

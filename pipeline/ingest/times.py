@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline.catalog.source_models import Time
 from pipeline.catalog.source_values import Value
+from pipeline.ingest.clock import read_duration, read_instant
 from pipeline.ingest.paths import MISSING, Items
 from pipeline.ingest.refusal import RefusedError
 from pipeline.ingest.values import compile_value
@@ -41,11 +42,21 @@ def compile_time(spec: Time, mapping_zone: str | None) -> Callable[[Items], date
         if plus is MISSING or plus is None:
             return None
         try:
-            return found + timedelta(**{unit: float(plus)})
+            return found + _length(plus, unit)
         except (ValueError, TypeError, OverflowError):
-            raise RefusedError("bad_time", f"{_begin(plus)} is not a number of {unit} after {_begin(value)}") from None
+            raise RefusedError(
+                "bad_time", f"{_begin(plus)} is no number of {unit} after {_begin(value)}, nor HH:MM:SS or PT3M21S"
+            ) from None
 
     return instant
+
+
+def _length(plus: Any, unit: str) -> timedelta:
+    """A number of the unit, or a text that says its own."""
+    try:
+        return timedelta(**{unit: float(plus)})
+    except ValueError:
+        return timedelta(seconds=float(read_duration(plus)))
 
 
 def _zone(spec: Value | str | None) -> Callable[[Items], tzinfo | None]:
@@ -81,9 +92,12 @@ def _parse(value: Any, formats: tuple[str, ...], read_zone: Callable[[], tzinfo 
                 )
             found = found.replace(tzinfo=zone)
         try:
-            return found.astimezone(UTC)
+            instant = found.astimezone(UTC)
+            if instant.astimezone(found.tzinfo).replace(tzinfo=None) != found.replace(tzinfo=None):
+                raise RefusedError("bad_time", f"{_begin(value)} does not exist in {found.tzinfo}: clocks leap over it")
         except OverflowError:
             break
+        return instant
     raise RefusedError("bad_time", f"{_begin(value)} is not an instant of the form {' or '.join(formats)}")
 
 
@@ -95,9 +109,9 @@ def _read(value: Any, form: str) -> datetime:
     if form == "iso":
         if isinstance(value, datetime):  # Parquet
             return value
-        if isinstance(value, date) or not isinstance(value, str) or len(value) < len("2025-01-01T00:00"):
+        if isinstance(value, date) or not isinstance(value, str):
             raise ValueError(value)
-        return datetime.fromisoformat(value)
+        return read_instant(value.strip())
     if form == "unix_ns":
         return _EPOCH + timedelta(microseconds=int(value) // 1000)
     if form in _MICROSECONDS_IN:

@@ -17,6 +17,8 @@ from pipeline.ingest.paths import MISSING, Items, Read, absent, compile_path, re
 def compile_value(spec: Value) -> Read:
     """A function that reads the value from the items in scope; MISSING when there is nothing."""
     read = _origin(spec)
+    if spec.trim:
+        read = _trim(read)
     if spec.capture is not None:
         read = _capture(read, spec.capture)
     if spec.join is not None:
@@ -32,11 +34,21 @@ def compile_value(spec: Value) -> Read:
     return _default(read, spec.default) if "default" in spec.model_fields_set else read
 
 
+def _trim(read: Read) -> Read:
+    def trimmed(items: Items) -> Any:
+        value = read(items)
+        return value.strip() if isinstance(value, str) else value
+
+    return trimmed
+
+
 def _capture(read: Read, regex: str) -> Read:
     capture = compile_capture(regex)
 
     def captured(items: Items) -> Any:
         value = read(items)
+        if isinstance(value, int | float):
+            value = json_text(value)
         found = capture(value) if isinstance(value, str) else None
         return MISSING if found is None else found
 

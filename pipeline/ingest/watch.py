@@ -59,8 +59,8 @@ class WatchedRule(CompiledRule):
         skipped: why it did not apply, with the number of items.
     """
 
-    def __init__(self, rule: Rule, zone: str | None) -> None:
-        super().__init__(rule, zone)
+    def __init__(self, rule: Rule, zone: str | None, *, needs_conversation: bool) -> None:
+        super().__init__(rule, zone, needs_conversation=needs_conversation)
         self.place: Place = ()
         self.applied = 0
         self.skipped: Counter[str] = Counter()
@@ -98,9 +98,11 @@ class WatchedRule(CompiledRule):
         self.applied += 1
         yield from super().apply_one(*arguments)
 
-    def record(self, items: Items, fields: dict[str, Any], clock: Any, state: Any) -> dict[str, Any]:
+    def record(self, items: Items, fields: dict[str, Any], clock: Any, state: Any) -> dict[str, Any] | None:
         """As the rule does, noting where the record's fields come from and that their values were used."""
         record = super().record(items, fields, clock, state)
+        if record is None:
+            return None
         self._notes.emitted.append((self, {name: found for name in record if (found := self._origin(name))}))
         mark_read(record)
         return record

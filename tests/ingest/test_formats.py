@@ -112,7 +112,7 @@ def test_parquet(pipe: Any) -> None:
         ("a.csv", HEADER + b"e1,x,\n" + SECOND_ROW, [("line 2", "missing_time")]),
         ("a.json", b'[{"a": NaN}, ' + SECOND + b"]", [("$[0]", "not_json")]),
         ("a.json", b"[" + SECOND + b', {"a": ', [("$[1]", "not_json")]),
-        ("a.json", b"[" + SECOND + b"] trailing", [("after the array", "not_json")]),
+        ("a.json", b"[" + SECOND + b"] trailing", [("after the array: document 1", "not_json")]),
         ("a.tar", _tar(**{"b.json": b'{"a":', "c.ndjson": SECOND}), [("member b.json", "not_json")]),
         ("a.tar", _tar(**{"in.tar": _tar(x=LINE), "c.ndjson": SECOND}), [("member in.tar", "unreadable_member")]),
         ("a.zip", _zip(**{"in.zip": _zip(x=LINE), "c.ndjson": SECOND}), [("member in.zip", "unreadable_member")]),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.ingest.chunk import Chunk, Reading
 from pipeline.ingest.lines import CanonicalLines
-from pipeline.ingest.load import instant_rules, parsed_lines
+from pipeline.ingest.load import bring_functions, instant_rules, parsed_lines
 from pipeline.ingest.report import FileOutcome
 from pipeline.settings import Settings
 from pipeline.store import load_sql, run_script
@@ -91,6 +91,7 @@ def _incoming(lines: list[str]) -> pa.Table:
 
 def _staged(con: duckdb.DuckDBPyConnection, incoming: pa.Table, *, quickly: bool) -> dict[int, tuple[Any, ...]]:
     con.register("incoming", incoming)
+    bring_functions(con)
     run_script(con, load_sql("pipeline.ingest.sql", "staged"))
     if quickly:
         run_script(con, load_sql("pipeline.ingest.sql", "quick"), PARAMETERS)

@@ -197,7 +197,7 @@ def test_a_tool_that_failed_and_a_trace_without_content(sources: Any) -> None:
         " WHERE event_type LIKE 'tool.%' ORDER BY occurred_at"
     ) == [
         ("tool.call", "4bf92f3577b34da6a3ce929d0e0e4736", None, None),
-        ("tool.result", "4bf92f3577b34da6a3ce929d0e0e4736", "false", "timeout"),
+        ("tool.result", "4bf92f3577b34da6a3ce929d0e0e4736", "false", "late"),
     ]
 
 

@@ -30,8 +30,13 @@ read AS (
         nullif(f[2], '') AS conversation_id,
         nullif(f[3], '') AS event_type,
         types[4] AS instant_type,
-        f[4] AS instant,
-        TRY_CAST(f[4] AS TIMESTAMPTZ) AS occurred_at,
+        -- Other ways to write an instant (without seconds, with a small z) are brought into the usual one.
+        CASE
+            WHEN types[4] <> 'VARCHAR' THEN f[4]
+            WHEN regexp_full_match(f[4], $iso_pattern) AND TRY_CAST(f[4] AS TIMESTAMPTZ) IS NOT NULL THEN f[4]
+            ELSE instant_text(f[4])
+        END AS instant,
+        TRY_CAST(instant AS TIMESTAMPTZ) AS occurred_at,
         TRY_CAST(f[5] AS BIGINT) AS sequence,
         nullif(f[6], '') AS domain,
         nullif(f[7], '') AS origin,
