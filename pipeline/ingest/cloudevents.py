@@ -15,7 +15,11 @@ CLOUDEVENTS = SourceMapping.model_validate(
                 "event_type": "$.type",
                 "occurred_at": {"value": "$.time", "if_absent": "refuse"},
                 "origin": "$.source",
-                "conversation_id": {"first": ["$.conversationid", "$.data.conversation_id", "$.subject"]},
+                # What a connector says of itself belongs to no conversation.
+                "conversation_id": {
+                    "first": ["$.conversationid", "$.data.conversation_id", "$.subject"],
+                    "default": None,
+                },
                 "sequence": {"path": "$.sequence", "type": "integer", "default": 0},
                 "domain": "$.domain",
                 "channel": "$.channel",
