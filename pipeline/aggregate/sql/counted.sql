@@ -76,7 +76,7 @@ centred AS (
 SELECT
     * EXCLUDE (away_count, away_1, away_2, away_3, away_4, shift),
     CASE WHEN away_count = 0 THEN NULL WHEN value_min = value_max THEN 0.0
-        ELSE finite(away_3 - 3 * shift * away_2 + 2 * shift ** 2 * away_1)
+        ELSE skewed(finite(away_3 - 3 * shift * away_2 + 2 * shift ** 2 * away_1), value_sum_squares)
     END AS value_sum_cubes,
     CASE WHEN away_count = 0 THEN NULL WHEN value_min = value_max THEN 0.0
         -- Never less than the squares allow, whatever was rounded.

@@ -9,6 +9,10 @@ CREATE OR REPLACE TEMP MACRO moved_3(n, m2, m3, away) AS m3 + 3 * away * m2 + n 
 CREATE OR REPLACE TEMP MACRO moved_4(n, m2, m3, m4, away) AS
     m4 + 4 * away * m3 + 6 * away ** 2 * m2 + n * away ** 4;
 
+-- A sum of third powers that is only what rounding left of a symmetric sample is 0, in whatever order it was added up.
+CREATE OR REPLACE TEMP MACRO skewed(cubes, squares) AS
+    CASE WHEN abs(cubes) <= 1e-11 * squares ** 1.5 THEN 0.0 ELSE cubes END;
+
 -- Equal but for the order of summation; `scale` is the size of what was summed, which matters where a sum cancels.
 CREATE OR REPLACE TEMP MACRO near(a, b, scale) AS
     a IS NOT DISTINCT FROM b OR coalesce(abs(a - b) <= 1e-9 * greatest(abs(a), abs(b), scale), false);

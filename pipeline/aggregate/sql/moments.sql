@@ -151,7 +151,7 @@ SELECT
     class_id,
     sum(size)::BIGINT AS size,
     CASE WHEN bool_and(coalesce(squares_known, true)) THEN finite(sum(plain_2)) END AS value_sum_squares,
-    CASE WHEN bool_and(coalesce(moments_known, true)) THEN finite(sum(plain_3)) END AS value_sum_cubes,
+    CASE WHEN bool_and(coalesce(moments_known, true)) THEN skewed(finite(sum(plain_3)), sum(plain_2)) END AS value_sum_cubes,
     CASE WHEN bool_and(coalesce(moments_known, true)) THEN finite(sum(plain_4)) END AS value_sum_fourths,
     sum(weight * away_2) AS weighted_2,
     sum(weight * away_4) AS weighted_4,
