@@ -29,7 +29,7 @@ METHODS = {
 
 def register_intervals(con: duckdb.DuckDBPyConnection) -> None:
     """Make `intervals` (period_id, class_id, category, low, high, method) readable, for the rows of `estimates`."""
-    table = con.execute("FROM estimates").to_arrow_table()
+    table = con.sql("FROM estimates").to_arrow_table()
     columns = {name: _numbers(table, name) for name in _COLUMNS}
     families = np.array(table["family"].to_pylist(), dtype=object)
     low, high = np.full(table.num_rows, np.nan), np.full(table.num_rows, np.nan)
@@ -112,7 +112,7 @@ def _of_samples(
         "shares_of_samples", pa.table({"period_id": asked["period_id"], "class_id": asked["class_id"], **shares})
     )
     run_script(con, load_sql(SQL, "sample_intervals"))
-    found = con.execute(
+    found = con.sql(
         "SELECT i.low, i.high FROM shares_of_samples JOIN sample_intervals AS i USING (period_id, class_id)"
         " ORDER BY period_id, class_id"
     ).to_arrow_table()

@@ -35,9 +35,12 @@ def bounded_protocol(most_bytes: int, seconds: float) -> type[HttpToolsProtocol]
         def data_received(self, data: bytes) -> None:
             if self._refused:
                 return
-            if not self._whole:
+            was_whole = self._whole
+            if not was_whole:
                 self._size += len(data)
             super().data_received(data)
+            if was_whole and not self._whole:  # the next request has begun in these bytes
+                self._size = len(data)
             if not self._whole and self._size > most_bytes:
                 self._refuse(b"431 Request Header Fields Too Large", f"At most {most_bytes:,} bytes of headers.")
 

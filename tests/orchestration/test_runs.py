@@ -50,7 +50,8 @@ def rows(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
                 "FROM metric_values WHERE metric_key LIKE 'probe_%' ORDER BY ALL"
             ).fetchall(),
             "periods": con.execute(
-                "SELECT * EXCLUDE (computed_at, revision, revision_reason, superseded_at, value_sum_cubes) FROM metric_periods "
+                "SELECT * EXCLUDE (computed_at, revision, revision_reason, superseded_at, value_sum_cubes) "
+                "FROM metric_periods "
                 "WHERE superseded_at IS NULL AND metric_key LIKE 'probe_%' ORDER BY ALL"
             ).fetchall(),
         }

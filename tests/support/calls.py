@@ -35,7 +35,8 @@ SELECT metric_key, entity_id, observed_at, traffic, service_id, status, value_nu
 FROM current_values ORDER BY ALL
 """
 PERIODS = """
-SELECT * EXCLUDE (computed_at, revision, revision_reason, superseded_at, value_sum_cubes) FROM current_periods ORDER BY ALL
+SELECT * EXCLUDE (computed_at, revision, revision_reason, superseded_at, value_sum_cubes)
+FROM current_periods ORDER BY ALL
 """
 
 
