@@ -32,6 +32,8 @@ def test_no_failed_and_no_torn_read(tmp_path: Path) -> None:
         return seen
 
     publish(0.0)
+    serve = settings.serve.model_copy(update={"requests_at_once": 100})  # all readers have one key
+    settings = settings.model_copy(update={"serve": serve})
     limits = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
     with serving(settings) as url, Server(url, settings, store, keys).client("viewer", limits=limits) as client:
         with ThreadPoolExecutor(100) as pool:

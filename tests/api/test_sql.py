@@ -368,7 +368,7 @@ def test_a_process_of_a_query_holds_no_secret(walled: Server, monkeypatch: pytes
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
 def test_whoever_hangs_up_stops_the_query_and_nobody_else_waits(walled: Server) -> None:
-    serve = walled.settings.serve.model_copy(update={"sql_seconds": 300.0})
+    serve = walled.settings.serve.model_copy(update={"sql_seconds": 300.0, "requests_at_once": 100})
     patient = walled.settings.model_copy(update={"serve": serve})
     endless = {"sql": HEAVY["endless recursion"]}
     with serving(patient) as url:
