@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.settings import Settings
 from pipeline.store import Store
+from pipeline.store.engine import literal
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def scratch_of(store: Store, settings: Settings) -> Iterator[tuple[Store, Settin
         with store.write() as con:
             (live,) = con.execute("SELECT current_database()").fetchall()[0]
             quoted = '"' + live.replace('"', '""') + '"'
-            con.execute(f"ATTACH '{path}' AS scratch")  # our own path: nothing in it can be a quotation mark
+            con.execute(f"ATTACH {literal(str(path))} AS scratch")
             con.execute(f"COPY FROM DATABASE {quoted} TO scratch")
             con.execute("DETACH scratch")
         own = {"home": Path(folder), "database": path, "landing": settings.landing_url, "catalog": None}

@@ -20,31 +20,10 @@ import pyarrow as pa
 
 from pipeline.catalog.source_models import SourceMapping
 from pipeline.errors import SourceError
+from pipeline.ingest.mapping import HANDED_DOWN, OWN
 
 MEMORY, DISK, SECONDS = "256MB", "2GB", 120.0
-FIELDS = frozenset(
-    [
-        "event_id",
-        "conversation_id",
-        "event_type",
-        "occurred_at",
-        "sequence",
-        "domain",
-        "origin",
-        "channel",
-        "direction",
-        "service_id",
-        "traffic",
-        "run_id",
-        "session_id",
-        "participant",
-        "tags",
-        "about",
-        "supersedes",
-        "revision",
-        "data",
-    ]
-)
+FIELDS = frozenset({*OWN, *HANDED_DOWN, "occurred_at"})
 _READERS = {
     ".csv": "read_csv",
     ".tsv": "read_csv",

@@ -1,3 +1,5 @@
+-- reads: merged, periods, plan
+-- leaves: a period whose eligible values are not the sum of its states, if there is one
 SELECT
     plan.metric_key,
     plan.definition_version,
