@@ -8,6 +8,7 @@ CONVERSATION_TABLES: dict[str, str] = {
     "documents": "rows of documents that only its events are part of",
     "conversations": "its row",
     "stale_conversations": "its row",
+    "open_places": "rows about it",
     "metric_values": "rows about it, with quotes and reasoning",
     "judge_requests": "rows about it",
     "judge_answers": "the text of answers about it, and of answers of which it is not known what they are about; "
@@ -20,7 +21,9 @@ CONVERSATION_TABLES: dict[str, str] = {
 OTHER_TABLES: dict[str, str] = {
     "audit_log": "who did what; never what was said or about whom",
     "webhook_outbox": "numbers of metrics and states of runs",
+    "webhook_deliveries": "the same, as they were sent",
     "judge_batches": "hashes of requests",
+    "judge_questions": "hashes of requests",
     "webhooks": "addresses of programs",
     "tombstones": "keyed hashes of ids",
 }

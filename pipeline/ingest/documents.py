@@ -101,7 +101,7 @@ class _Window:
                 in_string = not in_string
             elif in_string:
                 if mark == b"\n":
-                    return self.buffer[self.begin : self.begin + 2000], "torn"
+                    return self.buffer[self.begin : min(position, self.begin + 2000)], "torn"
             elif mark in b"{[":
                 depth += 1
                 if depth > _MAX_NESTING:

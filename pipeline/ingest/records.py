@@ -113,12 +113,11 @@ def _lines(stream: io.BufferedReader, start: bytes, max_bytes: int) -> Iterator[
 
 
 def _holds_line(text: bytes) -> bool:
-    """Whether the first line that is not blank is a whole document."""
+    """Whether the first line that is not blank is a whole document; a list is documents one after the other."""
     try:
-        orjson.loads(text.lstrip().partition(b"\n")[0])
+        return not isinstance(orjson.loads(text.lstrip().partition(b"\n")[0]), list)
     except orjson.JSONDecodeError:
         return False
-    return True
 
 
 _WRONG = {
@@ -151,7 +150,7 @@ def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record | Lines]
     if _holds_lines(start):
         yield from _lines(stream, start, max_bytes)
         return
-    whole = first_document(start)
+    whole = start.strip() if _is_document(start) else first_document(start)
     if whole is None and start.lstrip()[:1] == b"{" and len(start) <= max_bytes and (block := stream.read(max_bytes)):
         start += block  # its first document is larger than a block
         whole = first_document(start)
@@ -163,6 +162,15 @@ def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record | Lines]
         yield Record("", start[:2000], _too_large(max_bytes))
     elif document.strip():
         yield Record("", document)
+
+
+def _is_document(text: bytes) -> bool:
+    """Whether all of a text is one document."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _holds_lines(text: bytes) -> bool:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from pipeline.judge.asker import CONTENT_ATTEMPTS
 from pipeline.judge.capabilities import FORGET_AFTER, Capability
 from pipeline.judge.completion import Received
-from pipeline.judge.processes import is_dead, this_process
+from pipeline.judge.processes import begin_run, end_run, has_ended, this_process
 from pipeline.judge.prompt import Request
 from pipeline.settings_models import Budget, ModelEndpoint
 from pipeline.store import Store, load_sql, run_script, text_list
@@ -249,6 +249,7 @@ class StoreLedger:
 
     def close(self) -> None:
         """Free what is reserved and held back."""
+        end_run(self._holder)
         released, self._held = list(self._held), {}
         if released:
             with self._store.transaction("judge") as con:
@@ -260,16 +261,17 @@ class StoreLedger:
         return {"workspace_id": self._store.workspace_id, "holder": self._holder}
 
     def _elsewhere(self, con: duckdb.DuckDBPyConnection, hashes: Sequence[str]) -> frozenset[str]:
-        """Questions that a living process asks; those of a process that is known to be dead are free at once."""
+        """Questions that a living run asks; those of a run or process that is known to have ended are free at once."""
         if not hashes:
             return frozenset()
         parameters = {**self._owner, "hashes": text_list(hashes), "now": datetime.now(UTC)}
         rows = con.execute(load_sql(SQL, "under_way"), parameters).fetchall()
-        dead = {process for process in {process for _, process in rows} if is_dead(process)}
-        return frozenset(request_hash for request_hash, process in rows if process not in dead)
+        dead = {run for run in {(process, holder) for _, process, holder in rows} if has_ended(*run)}
+        return frozenset(request_hash for request_hash, *run in rows if tuple(run) not in dead)
 
     def _take(self, con: duckdb.DuckDBPyConnection, hashes: Sequence[str]) -> None:
         if hashes:
+            begin_run(self._holder)
             now = datetime.now(UTC)
             reserved = {"hashes": text_list(hashes), "process": this_process(), "expires_at": now + self._lease}
             run_script(con, load_sql(SQL, "take"), {**self._owner, **reserved, "now": now})

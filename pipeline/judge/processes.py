@@ -1,4 +1,4 @@
-"""Whether a process that holds something is still alive, as far as this machine can tell."""
+"""Whether whoever holds something is still alive, as far as this machine can tell: a process, or a run of this one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 _PROC = Path("/proc")
+_runs: set[str] = set()
 
 
 @cache
@@ -23,6 +24,21 @@ def _here() -> str:
 def this_process() -> str:
     """A name of this process that no other one gets, now or later."""
     return f"{_here()} {os.getpid()} {_started(os.getpid())}"
+
+
+def begin_run(holder: str) -> None:
+    """A run of this process holds things under this name."""
+    _runs.add(holder)
+
+
+def end_run(holder: str) -> None:
+    """A run of this process has ended. What a full disk left under its name is free, though the process lives on."""
+    _runs.discard(holder)
+
+
+def has_ended(process: str, holder: str) -> bool:
+    """Whether a run, or the process that it belongs to, has ended; False where this machine cannot know."""
+    return holder not in _runs if process == this_process() else is_dead(process)
 
 
 def is_dead(process: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from collections.abc import Callable
 from datetime import UTC, timedelta
@@ -11,6 +12,7 @@ import duckdb
 import pytest
 from star import TABLES, Row, assert_same, deployment, rows, this_hour
 
+from pipeline.aggregate import aggregate
 from pipeline.catalog import Catalog
 from pipeline.extract import extract
 from pipeline.hourly import run_hour
@@ -119,64 +121,62 @@ def test_a_second_run_over_the_same_window_computes_nothing(star: tuple[Store, S
     assert rows(store, "metric_values") == before
 
 
-def twice(archive: Path, folder: Path) -> list[list[Path]]:
-    """The archive, and then every dialogue again as a file of its own."""
-    return [[archive], unpacked(archive, folder)]
+SHARES = [pytest.param(1, marks=pytest.mark.long), 12]
+"""Every dialogue, and every twelfth."""
 
 
-def backwards(archive: Path, folder: Path) -> list[list[Path]]:
-    """The dialogues as files, the last one first."""
-    return [unpacked(archive, folder)[::-1]]
+def as_they_are(files: list[Path]) -> list[list[Path]]:
+    """All in one run."""
+    return [files]
 
 
-def in_ten_runs(archive: Path, folder: Path) -> list[list[Path]]:
+def twice(files: list[Path]) -> list[list[Path]]:
+    """All, and all again."""
+    return [files, files]
+
+
+def backwards(files: list[Path]) -> list[list[Path]]:
+    """The last one first."""
+    return [files[::-1]]
+
+
+def in_ten_runs(files: list[Path]) -> list[list[Path]]:
     """Every tenth dialogue in each of ten runs."""
-    files = unpacked(archive, folder)
     return [files[start::10] for start in range(10)]
 
 
-def unpacked(archive: Path, folder: Path) -> list[Path]:
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder / "star", filter="data")
-    return sorted((folder / "star" / "dialogues").glob("*.json"))
-
-
-@pytest.fixture(scope="module")
-def reference(star: tuple[Store, Settings, Catalog]) -> dict[str, list[Row]]:
-    """The archive as it is, in one run."""
-    store, *_ = star
-    return {table: rows(store, table) for table in TABLES}
-
-
-def run_in(order: Callable[[Path, Path], list[list[Path]]], shared_data: Path, home: Path) -> dict[str, list[Row]]:
+def run_in(
+    order: Callable[[list[Path]], list[list[Path]]], share: int, shared_data: Path, home: Path
+) -> dict[str, list[Row]]:
     settings, store, catalog, keys = deployment(home)
-    for batch in order(shared_data / "star" / "dialogues.tar.gz", home):
+    with tarfile.open(shared_data / "star" / "dialogues.tar.gz") as tar:
+        tar.extractall(home / "star", filter="data")
+    for batch in order(sorted((home / "star" / "dialogues").glob("*.json"))[::share]):
         ingest(store, catalog, settings, urls=[str(path) for path in batch], source="star")
         run_hour(store, catalog, settings, this_hour(), keys=keys, ingest_first=False)
     return {table: rows(store, table) for table in TABLES}
 
 
-@pytest.mark.parametrize("order", [twice, backwards, in_ten_runs])
-def test_the_same_data_in_any_order_gives_the_same_rows(
-    order: Callable[[Path, Path], list[list[Path]]],
-    reference: dict[str, list[Row]],
-    shared_data: Path,
-    tmp_path: Path,
-) -> None:
-    found = run_in(order, shared_data, tmp_path)
-    for table in TABLES:
-        assert_same(found[table], reference[table])
+@pytest.mark.parametrize("share", SHARES)
+def test_the_same_data_in_any_order_gives_the_same_rows(share: int, shared_data: Path, tmp_path: Path) -> None:
+    reference = run_in(as_they_are, share, shared_data, tmp_path / "reference")
+    for order in (twice, backwards, in_ten_runs):
+        found = run_in(order, share, shared_data, tmp_path / order.__name__)
+        for table in TABLES:
+            assert_same(found[table], reference[table])
 
 
-def test_a_day_begins_where_the_workspace_is(shared_data: Path, tmp_path: Path) -> None:
-    settings, _, catalog, keys = deployment(tmp_path)
-    settings = settings.model_copy(update={"timezone": "Asia/Kolkata"})
+def test_a_day_begins_where_the_workspace_is(star: tuple[Store, Settings, Catalog], tmp_path: Path) -> None:
+    """A store whose zone is another one now: its days of the old zone are replaced."""
+    _, settings, catalog = star
+    shutil.copytree(settings.home, tmp_path / "moved")
+    settings = settings.model_copy(update={"timezone": "Asia/Kolkata", "home": tmp_path / "moved"})
     store = Store(settings)
-    ingest(store, catalog, settings, urls=[str(shared_data / "star")])
-    run_hour(store, catalog, settings, this_hour(), keys=keys, ingest_first=False)
-    with store.read() as con:
+    aggregate(store, catalog, settings)
+    with store.write() as con:
         starts = con.execute(
-            "SELECT DISTINCT period_start, period_end FROM metric_periods WHERE granularity = 'day'"
+            "SELECT DISTINCT period_start, period_end FROM metric_periods "
+            "WHERE granularity = 'day' AND superseded_at IS NULL"
         ).fetchall()
         (total,) = con.execute(
             "SELECT sum(value) FROM metric_periods WHERE metric_key = 'star_conversation_count' "

@@ -190,7 +190,7 @@ def test_stored_measured_series_and_merged_rows_are_the_same(bench, conversation
                 bench.periods(f"metric_key = '{metric.key}' AND traffic = 'production' AND service_id IS NULL")
             )
             asked = sorted({span for each in spans.values() for span in each} | {place[:2] for place in stored})
-            measured = by_start(measure(con, workspace, metric, asked))
+            measured = by_start(measure(con, workspace, metric.key, asked))
             for place, row in stored.items():
                 agree(measured[place], row, (metric.key, "stored", place))
                 held["stored"] += 1
@@ -220,7 +220,7 @@ def test_stored_measured_series_and_merged_rows_are_the_same(bench, conversation
                     agree(row, measured[place], (metric.key, "series", place))
                     held["series"] += 1
             (week,) = [span for span in spans["week"] if span[0] <= NOW < span[1]]
-            (row,) = breakdown(con, workspace, metric, week)
+            (row,) = breakdown(con, workspace, metric.key, week)
             agree(row, measured[*week, None], (metric.key, "breakdown"))
 
         if zone_name == "Asia/Kolkata":  # whose days are not made of whole hours of UTC
@@ -259,21 +259,21 @@ def test_groups_add_up_to_the_whole(bench, conversations, by):
     span = week[0] - timedelta(days=5), week[1]
     with bench.publish() as con:
         for metric in metrics:
-            (whole,) = breakdown(con, workspace, metric, span)
+            (whole,) = breakdown(con, workspace, metric.key, span)
             if by == "category":
                 if metric.definition.metric_type == "categorical":
-                    rows = breakdown(con, workspace, metric, span, by=by)
+                    rows = breakdown(con, workspace, metric.key, span, by=by)
                     assert sum(row["true_count"] for row in rows) == whole["event_count"]
                     assert sum(row["share"] for row in rows) == pytest.approx(1)
-                    two = breakdown(con, workspace, metric, span, by=by, most_groups=1)
+                    two = breakdown(con, workspace, metric.key, span, by=by, most_groups=1)
                     assert [row["rest"] for row in two] == [False, True]
                     assert sum(row["true_count"] for row in two) == whole["event_count"]
                 continue
-            rows = breakdown(con, workspace, metric, span, by=by)
+            rows = breakdown(con, workspace, metric.key, span, by=by)
             assert not any(row["rest"] for row in rows)
             measured = {row["group_key"]: row for row in rows}
             assert len(measured) == len(rows) > 2
-            few = breakdown(con, workspace, metric, span, by=by, most_groups=1)
+            few = breakdown(con, workspace, metric.key, span, by=by, most_groups=1)
             assert [row["rest"] for row in few].count(True) == (len(measured.keys() - {None}) > 1)
             for some in (rows, few):
                 for name in LEDGER:
@@ -281,5 +281,5 @@ def test_groups_add_up_to_the_whole(bench, conversations, by):
                     # A conversation is in the group of each of its tags.
                     assert total >= whole[name] if by == "tag" else total == whole[name], (metric.key, name)
             if by == "service":
-                (alone,) = breakdown(con, workspace, metric, span, service_id="s1")
+                (alone,) = breakdown(con, workspace, metric.key, span, service_id="s1")
                 agree(measured["s1"], alone, (metric.key, "s1"))

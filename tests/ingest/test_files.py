@@ -51,7 +51,7 @@ def test_a_file_that_no_mapping_claims_fails_alone_and_is_tried_again(pipe: Any,
     pipe.write("b.ndjson", *turns())
     report = pipe.ingest()
     assert [file.status for file in report.files] == ["failed", "done"]
-    assert "no source mapping claims it" in str(report.failed[0].failure)
+    assert "no source mapping claims or recognises it" in str(report.failed[0].failure)
     assert report.event_count == 2
 
     mapping = {

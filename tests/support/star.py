@@ -24,6 +24,7 @@ OF_THE_RUN = (
     "last_arrival_at",
     "file_id",
     "revision",
+    "revision_reason",
     "superseded_at",
 )
 

@@ -33,6 +33,9 @@ WHERE workspace_id = $workspace_id AND conversation_id IN (SELECT conversation_i
 DELETE FROM stale_conversations
 WHERE workspace_id = $workspace_id AND conversation_id IN (SELECT conversation_id FROM erased);
 
+DELETE FROM open_places
+WHERE workspace_id = $workspace_id AND conversation_id IN (SELECT conversation_id FROM erased);
+
 DELETE FROM events
 WHERE workspace_id = $workspace_id AND conversation_id IN (SELECT conversation_id FROM erased);
 
