@@ -32,7 +32,7 @@ def enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, spans: Sequence[S
         "tick": ticks_between(spans),
     }
     run_script(con, "SET VARIABLE workspace_id = $workspace_id; SET VARIABLE tick = $tick", parameters)
-    for script in ("scope", "tables", f"{source}_values", "entered"):
+    for script in ("tables", f"{source}_values", "entered"):
         run_script(con, load_sql(SQL, script))
     whole = [(floor_hour(start), ceil_hour(end)) for start, end in spans]  # the weight of an hour is that of all of it
     apart = joined(whole)  # an event of last year must not have the whole year read
@@ -42,7 +42,8 @@ def enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, spans: Sequence[S
         _for_each(con, apart, ["event_observed"])
     for script in plans.scripts:  # one after the other: the sums of powers count from what the first has found
         _for_each(con, apart, [script])
-    run_script(con, load_sql(SQL, "parts"))
+    for script in ("scope", "parts"):
+        run_script(con, load_sql(SQL, script))
 
 
 def finish(con: duckdb.DuckDBPyConnection) -> None:

@@ -178,7 +178,7 @@ def test_weeks_start_on_monday_and_the_last_one_holds_now(zone_name):
 @pytest.mark.parametrize("zone_name", ZONES)
 def test_stored_measured_series_and_merged_rows_are_the_same(bench, conversations, zone_name):
     zone, workspace = ZoneInfo(zone_name), bench.store.workspace_id
-    metrics = all_metrics(bench)
+    metrics = [metric for metric in all_metrics(bench) if zone_name == "UTC" or metric.key in SOME]
     fill(bench, conversations, metrics, zone_name)
     spans = {grain: spans_until(NOW, DAYS, grain, zone) for grain in ("hour", "day", "week", "month")}
     assert all(start.astimezone(zone).weekday() == 0 for start, _ in spans["week"])  # weeks start on Monday
@@ -209,8 +209,8 @@ def test_stored_measured_series_and_merged_rows_are_the_same(bench, conversation
                         known = [row[name] for row in inside if row[name] is not None]
                         assert day[name] == pytest.approx(sum(known) if known else None, rel=1e-9), (metric.key, name)
                     held["added up"] += 1
-            if zone_name != "Europe/Berlin" and metric.key not in SOME:
-                continue  # a span says nothing of its zone, so that one zone shows it for all
+            if metric.key not in SOME:
+                continue  # all others are series of the same making
             for row in [
                 *series(con, workspace, metric, spans["day"], grain="day", stored=True),
                 *series(con, workspace, metric, spans["week"] + spans["month"], grain="week", stored=False),
@@ -241,45 +241,47 @@ def test_stored_measured_series_and_merged_rows_are_the_same(bench, conversation
 GROUPS = ["service", "channel", "tag", "tag:plan", "summary:mood", "category"]
 
 
-@pytest.mark.parametrize("by", GROUPS)
-def test_groups_add_up_to_the_whole(bench, conversations, by):
+def test_groups_add_up_to_the_whole(bench, conversations):
     workspace = bench.store.workspace_id
-    wanted = {
-        "numerical_sum",
-        "numerical_avg",
-        "numerical_p90",
-        "event_boolean_rate",
-        "event_categorical_count",
-        "below",
-    }
-    wanted |= {"numerical_ratio", "categorical_count", "numerical_trimmed_mean", "event_numerical_ratio"}
+    wanted = {"below", "numerical_sum", "numerical_p90", "numerical_ratio", "categorical_count", "event_boolean_rate"}
     metrics = [metric for metric in all_metrics(bench) if metric.key in wanted]
+    assert len(metrics) == len(wanted)
     fill(bench, conversations, metrics, "Asia/Kolkata")
     (week,) = [s for s in spans_until(NOW, DAYS, "week", ZoneInfo("Asia/Kolkata")) if s[0] <= NOW < s[1]]
     span = week[0] - timedelta(days=5), week[1]
     with bench.publish() as con:
         for metric in metrics:
             (whole,) = breakdown(con, workspace, metric.key, span)
-            if by == "category":
-                if metric.definition.metric_type == "categorical":
-                    rows = breakdown(con, workspace, metric.key, span, by=by)
-                    assert sum(row["true_count"] for row in rows) == whole["event_count"]
-                    assert sum(row["share"] for row in rows) == pytest.approx(1)
-                    two = breakdown(con, workspace, metric.key, span, by=by, most_groups=1)
-                    assert [row["rest"] for row in two] == [False, True]
-                    assert sum(row["true_count"] for row in two) == whole["event_count"]
-                continue
-            rows = breakdown(con, workspace, metric.key, span, by=by)
-            assert not any(row["rest"] for row in rows)
-            measured = {row["group_key"]: row for row in rows}
-            assert len(measured) == len(rows) > 2
-            few = breakdown(con, workspace, metric.key, span, by=by, most_groups=1)
-            assert [row["rest"] for row in few].count(True) == (len(measured.keys() - {None}) > 1)
-            for some in (rows, few):
-                for name in LEDGER:
-                    total = sum(row[name] for row in some)
-                    # A conversation is in the group of each of its tags.
-                    assert total >= whole[name] if by == "tag" else total == whole[name], (metric.key, name)
-            if by == "service":
-                (alone,) = breakdown(con, workspace, metric.key, span, service_id="s1")
-                agree(measured["s1"], alone, (metric.key, "s1"))
+            for by in GROUPS:
+                if by == "category":
+                    check_categories(con, workspace, metric, span, whole)
+                else:
+                    check_groups(con, workspace, metric, span, whole, by)
+
+
+def check_categories(con, workspace, metric, span, whole) -> None:
+    if metric.definition.metric_type != "categorical":
+        return
+    rows = breakdown(con, workspace, metric.key, span, by="category")
+    assert sum(row["true_count"] for row in rows) == whole["event_count"]
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    two = breakdown(con, workspace, metric.key, span, by="category", most_groups=1)
+    assert [row["rest"] for row in two] == [False, True]
+    assert sum(row["true_count"] for row in two) == whole["event_count"]
+
+
+def check_groups(con, workspace, metric, span, whole, by) -> None:
+    rows = breakdown(con, workspace, metric.key, span, by=by)
+    assert not any(row["rest"] for row in rows)
+    measured = {row["group_key"]: row for row in rows}
+    assert len(measured) == len(rows) > 2
+    few = breakdown(con, workspace, metric.key, span, by=by, most_groups=1)
+    assert [row["rest"] for row in few].count(True) == (len(measured.keys() - {None}) > 1)
+    for some in (rows, few):
+        for name in LEDGER:
+            total = sum(row[name] for row in some)
+            # A conversation is in the group of each of its tags.
+            assert total >= whole[name] if by == "tag" else total == whole[name], (metric.key, by, name)
+    if by == "service":
+        (alone,) = breakdown(con, workspace, metric.key, span, service_id="s1")
+        agree(measured["s1"], alone, (metric.key, "s1"))

@@ -34,7 +34,7 @@ RANGE = {"valid_range_min": -10, "valid_range_max": 10}
 SIDES = {"ratio_numerator_metric": "n_avg", "ratio_denominator_metric": "below"}
 
 results = {
-    "numerical": st.floats(-10, 10, allow_subnormal=False) | st.integers(0, 5).map(float),
+    "numerical": st.floats(-10, 10).map(lambda number: round(number, 9)) | st.integers(0, 5).map(float),
     "below": st.integers(1, 9).map(float),
     "boolean": st.booleans(),
     "categorical": st.sampled_from(["billing", "Billing", "", "straße", "other"]),
@@ -82,7 +82,7 @@ def every_metric(bench) -> tuple[dict[str, Any], dict[str, str]]:
     }  # fmt: skip
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(CLOCK_CHANGES), samples)
 def test_every_aggregation_agrees_with_the_reference(bench, place, conversations):
     zone, start = place
@@ -479,9 +479,9 @@ class Sample:
             "share": close(share),
             "avg_confidence": mean_confidence(having),
             "interval_method": method,
-            "interval_low": close(low),
-            "interval_high": close(high),
-            "interval_about": "process",
+            "interval_low": about_equal(low, 1.0),
+            "interval_high": about_equal(high, 1.0),
+            "interval_about": None if method == "none" else "process",
             "estimated": self.left_out,
             "true_count": len(having),
             "bound_low": close(len(having) / known),
@@ -557,7 +557,7 @@ def of_events(bench) -> tuple[dict[str, Any], dict[str, str]]:
     return metrics, kinds
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(speech(), min_size=1, max_size=20) | st.lists(speech(), min_size=60, max_size=120))
 def test_metrics_over_events_count_conversations(bench, events):
     metrics, kinds = of_events(bench)

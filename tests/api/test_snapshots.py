@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import pytest
 from api_server import Server, conversation, insert, serving, start
 
 
-def test_no_failed_and_no_torn_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("readers", "publications"), [pytest.param(100, 50, marks=pytest.mark.long), (12, 10)])
+def test_no_failed_and_no_torn_read(readers: int, publications: int, tmp_path: Path) -> None:
     settings, store, keys = start(tmp_path)
     done = threading.Event()
 
@@ -28,25 +30,25 @@ def test_no_failed_and_no_torn_read(tmp_path: Path) -> None:
             values = {row["value"] for row in answer.json()["metrics"]}
             assert len(values) == 1, values
             seen |= values
-            done.wait(1)  # a dashboard that asks every second
+            done.wait(0.2)  # a dashboard that asks often
         return seen
 
     publish(0.0)
-    serve = settings.serve.model_copy(update={"requests_at_once": 100})  # all readers have one key
+    serve = settings.serve.model_copy(update={"requests_at_once": readers})  # all readers have one key
     settings = settings.model_copy(update={"serve": serve})
-    limits = httpx2.Limits(max_connections=100, max_keepalive_connections=100)
+    limits = httpx2.Limits(max_connections=readers, max_keepalive_connections=readers)
     with serving(settings) as url, Server(url, settings, store, keys).client("viewer", limits=limits) as client:
-        with ThreadPoolExecutor(100) as pool:
-            readers = [pool.submit(read, client) for _ in range(100)]
+        with ThreadPoolExecutor(readers) as pool:
+            reading = [pool.submit(read, client) for _ in range(readers)]
             try:
-                for mark in range(1, 51):
+                for mark in range(1, publications + 1):
                     publish(float(mark))
             finally:
                 done.set()
-            seen = set().union(*(reader.result() for reader in readers))
-        assert len(seen) > 5  # readers saw publications come
+            seen = set().union(*(reader.result() for reader in reading))
+        assert len(seen) > 3  # readers saw publications come
         (row, *_) = client.get("/metrics").json()["metrics"]
-        assert row["value"] == 50.0
+        assert row["value"] == float(publications)
 
 
 def test_an_evaluation_reads_the_newest_publication_while_others_read_an_older_one(server: Server) -> None:

@@ -96,8 +96,8 @@ GROUP BY u.period_id, u.class_id;
 CREATE OR REPLACE TEMP TABLE deviated AS
 WITH measured AS (
     SELECT
-        s.* EXCLUDE (centre),
-        w.* EXCLUDE (period_id, class_id, hour_number),
+        w.*,
+        s.* EXCLUDE (period_id, class_id, hour_number, centre),
         plan.family,
         -- An hour in which nothing examined has a value.
         coalesce(s.centre, CASE WHEN w.examined_count > 1 THEN 0 ELSE m.centre END) AS centre,
