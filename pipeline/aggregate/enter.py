@@ -40,21 +40,25 @@ def enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, spans: Sequence[S
         create_event_values(con, metrics)
         run_script(con, load_sql(SQL, f"{source}_events"))
         _for_each(con, apart, ["event_observed"])
-    for script in plans.scripts:  # one after the other: the sums of powers count from what the first has found
+    for script in plans.counting_scripts:  # one after the other: the sums of powers count from what the first has found
         _for_each(con, apart, [script])
     for script in ("scope", "parts"):
         run_script(con, load_sql(SQL, script))
 
 
-def finish(con: duckdb.DuckDBPyConnection) -> None:
+def finish(con: duckdb.DuckDBPyConnection, plans: Plans) -> None:
     """Merge what was counted into `period_rows`, a row for each period, class and category.
+
+    Args:
+        con: a connection on which the metrics' periods were counted.
+        plans: of the metrics; what none of them needs is not run.
 
     Raises:
         LedgerError: a period's eligible values are not the sum of its states.
     """
     run_script(con, load_sql(SQL, "merge"))
     _check_ledger(con)
-    for script in ("moments", "categories", "numbers", "estimates"):
+    for script in ("blank", *plans.merging_scripts, "estimates"):
         run_script(con, load_sql(SQL, script))
     register_intervals(con)
     run_script(con, load_sql(SQL, "finish"))

@@ -117,7 +117,7 @@ def _measured(
     keeping = {"keep_all": kept is None, "kept": text_list(kept or ())}
     run_script(con, load_sql(SQL, "grouped"), parameters | keeping)
     enter_values(con, plans, spans, "grouped")
-    finish(con)
+    finish(con, plans)
     return fetch_rows(con, load_sql(SQL, "span_rows"), {"workspace_id": plans.workspace_id})
 
 

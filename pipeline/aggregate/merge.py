@@ -77,5 +77,5 @@ def merge_hours(
     plans.plans = [replace(plan, measurable=not plan.clustered and plan.family != "ratio") for plan in plans.plans]
     plans.register()
     run_script(con, load_sql(SQL, "stored_hours"))
-    finish(con)
+    finish(con, plans)
     return fetch_rows(con, load_sql(SQL, "merged_rows"), {"workspace_id": workspace_id})

@@ -114,7 +114,7 @@ def aggregate(
         if not plans.plans:
             return AggregateReport(unknown=tuple(plans.unknown))
         _enter(con, plans, settings)
-        finish(con)
+        finish(con, plans)
         instant = _not_before_the_last(con, now or datetime.now(UTC))
         run_script(con, load_sql(SQL, "revise"), {"workspace_id": store.workspace_id, "now": instant})
         rows = con.execute(load_sql(SQL, "report")).fetchall()

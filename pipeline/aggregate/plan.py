@@ -141,7 +141,7 @@ class Plans:
         return [list(batch.values()) for batch in batches]
 
     @property
-    def scripts(self) -> list[str]:
+    def counting_scripts(self) -> list[str]:
         """What has to be run about each span of values, in order."""
         kinds = {plan.reads for plan in self.plans}
         return [
@@ -150,6 +150,16 @@ class Plans:
             "counted",
             *(["category_counted"] if any(plan.metric_type == "categorical" for plan in self.plans) else []),
             *(["unit_counted"] if any(plan.clustered for plan in self.plans) else []),
+        ]
+
+    @property
+    def merging_scripts(self) -> list[str]:
+        """What has to be run about the parts of all periods, in order."""
+        return [
+            *(["units"] if any(plan.clustered for plan in self.plans) else []),
+            "moments",
+            *(["categories"] if any(plan.metric_type == "categorical" for plan in self.plans) else []),
+            *(["numbers"] if any(plan.needs_numbers for plan in self.plans) else []),
         ]
 
     def register(self) -> None:

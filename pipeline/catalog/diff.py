@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from pipeline.catalog.catalog import Catalog, Problem
@@ -91,14 +92,19 @@ def refuse_type_changes(catalog: Catalog, stored: Mapping[str, StoredDefinition]
 
 def _fields(definition: MetricDefinition, body: Mapping[str, Any]) -> tuple[FieldChange, ...]:
     """Fields that differ; one that the stored body does not know yet had its default."""
-    required = {"key": "k", "name": "n", "metric_type": "numerical", "source": "custom", "event_types": ["e"]}
-    defaults = definition_body(MetricDefinition.model_validate(required))
+    defaults = _defaults()
     new = definition_body(definition)
     return tuple(
         FieldChange(name, body.get(name, defaults.get(name)), value)
         for name, value in new.items()
         if body.get(name, defaults.get(name)) != value
     )
+
+
+@cache
+def _defaults() -> Mapping[str, Any]:
+    required = {"key": "k", "name": "n", "metric_type": "numerical", "source": "custom", "event_types": ["e"]}
+    return definition_body(MetricDefinition.model_validate(required))
 
 
 def _effect(fields: set[str], *, extract: bool) -> Effect:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -24,10 +28,16 @@ def stored_definitions(
     in_force: dict[str, StoredDefinition] = {}
     query = load_sql(_SQL, "latest_definitions")
     for key, version, metric_type, body, ended in con.execute(query, {"workspace_id": workspace_id}).fetchall():
-        latest[key] = StoredDefinition(version, metric_type, json.loads(body))
+        latest[key] = StoredDefinition(version, metric_type, _parsed(body))
         if not ended:
             in_force[key] = latest[key]
     return latest, in_force
+
+
+@lru_cache(maxsize=4096)  # each of an hour's steps asks for the same few hundred
+def _parsed(body: str) -> Mapping[str, Any]:
+    parsed: dict[str, Any] = json.loads(body)
+    return MappingProxyType(parsed)  # shared, so nobody may change it
 
 
 def sync_definitions(con: duckdb.DuckDBPyConnection, workspace_id: str, catalog: Catalog) -> Catalog:

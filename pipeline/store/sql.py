@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import duckdb
@@ -21,9 +21,15 @@ def run_script(con: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, 
 
     DuckDB refuses a parameter that a statement does not use, so a script cannot be handed over whole.
     """
-    for statement in con.extract_statements(text):
+    for statement in _statements(text):
         wanted = statement.named_parameters
         con.execute(statement, {name: value for name, value in (parameters or {}).items() if name in wanted})
+
+
+@lru_cache(maxsize=256)  # more than there are scripts; a statement belongs to no connection
+def _statements(text: str) -> tuple[duckdb.Statement, ...]:
+    with duckdb.connect() as con:
+        return tuple(con.extract_statements(text))
 
 
 def text_list(texts: Iterable[str]) -> str:

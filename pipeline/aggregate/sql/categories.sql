@@ -1,7 +1,7 @@
 -- reads: placed_categories, placed_unit_categories, weighed, merged, units, merged_units, periods, plan
--- leaves: merged_categories: each category of a period and class with its count, its share, and how the share varies
+-- leaves: rows of merged_categories: each category of a period and class with its count, its share, and how the share varies
 
-CREATE OR REPLACE TEMP TABLE merged_categories AS
+INSERT INTO merged_categories BY NAME
 WITH each AS (
     SELECT
         c.period_id,
@@ -24,24 +24,40 @@ shared AS (
 ),
 
 -- Where conversations were left out: each hour by itself, also those in which the category does not occur.
-by_hour AS (
+hits_by_hour AS (
     SELECT
-        s.period_id, s.class_id, s.category, w.weight, w.event_count AS size,
-        coalesce(c.true_count, 0) AS hits,
-        hits - s.share * w.event_count AS from_1,
-        hits * (1 - s.share) ** 2 + (w.event_count - hits) * s.share ** 2 AS from_2,
-        hits * (1 - s.share) ** 3 - (w.event_count - hits) * s.share ** 3 AS from_3,
-        hits * (1 - s.share) ** 4 + (w.event_count - hits) * s.share ** 4 AS from_4,
-        -- Within the hour, as far as it has more than one value.
-        CASE WHEN w.event_count > 1 THEN from_1 / w.examined_count ELSE 0 END AS shift,
-        from_2 - shift * from_1 AS away_2,
-        from_3 - 3 * shift * from_2 + 2 * shift ** 2 * from_1 AS away_3,
-        from_4 - 4 * shift * from_3 + 6 * shift ** 2 * from_2 - 3 * shift ** 3 * from_1 AS away_4,
-        weight ** 2 * size / greatest(size - 1, 1) * away_2 AS variance
+        s.period_id, s.class_id, s.category, s.share, w.weight, w.examined_count, w.event_count AS size,
+        coalesce(c.true_count, 0) AS hits
     FROM shared AS s
     JOIN weighed AS w USING (period_id, class_id)
     LEFT JOIN placed_categories AS c USING (period_id, class_id, hour_number, category)
     WHERE s.left_out AND NOT s.clustered AND w.event_count > 0
+),
+
+from_share AS (
+    SELECT
+        *,
+        hits - share * size AS from_1,
+        hits * (1 - share) ** 2 + (size - hits) * share ** 2 AS from_2,
+        hits * (1 - share) ** 3 - (size - hits) * share ** 3 AS from_3,
+        hits * (1 - share) ** 4 + (size - hits) * share ** 4 AS from_4
+    FROM hits_by_hour
+),
+
+-- Within the hour, as far as it has more than one value.
+shifted AS (
+    SELECT *, CASE WHEN size > 1 THEN from_1 / examined_count ELSE 0 END AS shift
+    FROM from_share
+),
+
+by_hour AS (
+    SELECT
+        period_id, class_id, category, weight, size,
+        from_2 - shift * from_1 AS away_2,
+        from_3 - 3 * shift * from_2 + 2 * shift ** 2 * from_1 AS away_3,
+        from_4 - 4 * shift * from_3 + 6 * shift ** 2 * from_2 - 3 * shift ** 3 * from_1 AS away_4,
+        weight ** 2 * size / greatest(size - 1, 1) * away_2 AS variance
+    FROM shifted
 ),
 
 of_units AS (

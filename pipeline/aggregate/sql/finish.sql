@@ -2,7 +2,32 @@
 -- leaves: finished, and period_rows: the columns of metric_periods but for their history
 
 CREATE OR REPLACE TEMP TABLE finished AS
-WITH summary AS (
+WITH bounded AS (
+    SELECT
+        v.*,
+        -- The value if all that has none were least, or greatest.
+        CASE family
+            WHEN 'count' THEN v.event_count
+            WHEN 'distinct' THEN v.value
+            WHEN 'mean' THEN (coalesce(v.value_sum, 0) + v.without_value * v.lowest) / nullif(v.event_count + v.without_value, 0)
+            WHEN 'share' THEN coalesce(v.true_count, 0) / nullif(v.event_count + v.without_value, 0)
+            WHEN 'sum' THEN coalesce(v.value_sum, 0) + v.without_value * v.lowest
+            WHEN 'quantile' THEN CASE WHEN v.event_count = 0 THEN v.lowest ELSE v.holistic_low END
+            WHEN 'extreme' THEN CASE v.aggregation WHEN 'min' THEN least(v.value, v.lowest) ELSE v.value END
+        END AS raw_low,
+        CASE family
+            WHEN 'count' THEN v.event_count + v.without_value
+            WHEN 'distinct' THEN v.value + v.without_value
+            WHEN 'mean' THEN (coalesce(v.value_sum, 0) + v.without_value * v.highest) / nullif(v.event_count + v.without_value, 0)
+            WHEN 'share' THEN (coalesce(v.true_count, 0) + v.without_value) / nullif(v.event_count + v.without_value, 0)
+            WHEN 'sum' THEN coalesce(v.value_sum, 0) + v.without_value * v.highest
+            WHEN 'quantile' THEN CASE WHEN v.event_count = 0 THEN v.highest ELSE v.holistic_high END
+            WHEN 'extreme' THEN CASE v.aggregation WHEN 'max' THEN greatest(v.value, v.highest) ELSE v.value END
+        END AS raw_high
+    FROM valued AS v
+),
+
+summary AS (
     SELECT
         v.*,
         NULL::VARCHAR AS category,
@@ -13,34 +38,15 @@ WITH summary AS (
         coalesce(i.method, 'none') AS interval_method,
         CASE WHEN i.method IS NULL OR i.method = 'none' THEN NULL WHEN v.estimated THEN 'period' ELSE 'process' END
             AS interval_about,
-        -- The value if all that has none were least, or greatest.
-        finite(CASE family
-            WHEN 'count' THEN v.event_count
-            WHEN 'distinct' THEN v.value
-            WHEN 'mean' THEN (coalesce(v.value_sum, 0) + v.without_value * v.lowest) / nullif(v.event_count + v.without_value, 0)
-            WHEN 'share' THEN coalesce(v.true_count, 0) / nullif(v.event_count + v.without_value, 0)
-            WHEN 'sum' THEN coalesce(v.value_sum, 0) + v.without_value * v.lowest
-            WHEN 'quantile' THEN CASE WHEN v.event_count = 0 THEN v.lowest ELSE v.holistic_low END
-            WHEN 'extreme' THEN CASE v.aggregation WHEN 'min' THEN least(v.value, v.lowest) ELSE v.value END
-        END) AS known_low,
-        finite(CASE family
-            WHEN 'count' THEN v.event_count + v.without_value
-            WHEN 'distinct' THEN v.value + v.without_value
-            WHEN 'mean' THEN (coalesce(v.value_sum, 0) + v.without_value * v.highest) / nullif(v.event_count + v.without_value, 0)
-            WHEN 'share' THEN (coalesce(v.true_count, 0) + v.without_value) / nullif(v.event_count + v.without_value, 0)
-            WHEN 'sum' THEN coalesce(v.value_sum, 0) + v.without_value * v.highest
-            WHEN 'quantile' THEN CASE WHEN v.event_count = 0 THEN v.highest ELSE v.holistic_high END
-            WHEN 'extreme' THEN CASE v.aggregation WHEN 'max' THEN greatest(v.value, v.highest) ELSE v.value END
-        END) AS known_high,
         CASE WHEN v.without_value = 0 THEN v.value
             WHEN v.family = 'extreme' AND v.lowest IS NULL AND v.aggregation = 'min' THEN NULL
-            ELSE known_low
+            ELSE finite(v.raw_low)
         END AS bound_low,
         CASE WHEN v.without_value = 0 THEN v.value
             WHEN v.family = 'extreme' AND v.highest IS NULL AND v.aggregation = 'max' THEN NULL
-            ELSE known_high
+            ELSE finite(v.raw_high)
         END AS bound_high
-    FROM valued AS v
+    FROM bounded AS v
     LEFT JOIN intervals AS i
         ON i.period_id = v.period_id AND i.class_id = v.class_id AND i.category IS NULL
 ),

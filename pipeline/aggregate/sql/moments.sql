@@ -1,6 +1,6 @@
--- reads: placed_values, placed_units, weighed, merged, periods, plan
--- leaves: stratum_moments, units (conversations of metrics over events) with merged_units, and deviated: how the estimate of
---   each period and class varies, and what of the values' shape merges
+-- reads: placed_values, weighed, merged, periods, plan
+-- leaves: stratum_moments, and deviated: how the estimate of each period and class varies, and what of the values' shape
+--   merges
 
 -- Power sums of the distances of values from the centre of their period; for totals, from the mean of all examined in
 -- their hour, where what has no value adds nothing. With them, moments about the plain mean, which merge.
@@ -71,27 +71,6 @@ SELECT
     END) AS away_4
 FROM parts
 GROUP BY period_id, class_id, hour_number;
-
--- Conversations as the independent units of metrics over events.
-CREATE OR REPLACE TEMP TABLE units AS
-SELECT period_id, class_id, conversation_id, sum(above) AS above, sum(below) AS below
-FROM placed_units
-GROUP BY period_id, class_id, conversation_id;
-
-CREATE OR REPLACE TEMP TABLE merged_units AS
-SELECT
-    u.period_id,
-    u.class_id,
-    count(*) AS unit_count,
-    sum(u.below ** 2) AS below_2,
-    sum(u.below ** 3) AS below_3,
-    sum(u.below ** 4) AS below_4,
-    sum((u.above - m.centre * u.below) ** 2) AS away_2,
-    sum((u.above - m.centre * u.below) ** 3) AS away_3,
-    sum((u.above - m.centre * u.below) ** 4) AS away_4
-FROM units AS u
-JOIN merged AS m USING (period_id, class_id)
-GROUP BY u.period_id, u.class_id;
 
 CREATE OR REPLACE TEMP TABLE deviated AS
 WITH measured AS (

@@ -1,9 +1,9 @@
 -- reads: placed_numbers, placed_distinct, weighed, periods, plan
--- leaves: sample (each value of a percentile or a trimmed mean, with its place in the sorted sample of its period) and
+-- leaves: rows of sample (each value of a percentile or a trimmed mean, with its place in the sorted sample of its period) and
 --   holistic (period_id, class_id, value, and what an interval needs: n, effective_count, standard_error, degrees; and the
 --   values if all that have none were least or greatest: bound_low, bound_high)
 
-CREATE OR REPLACE TEMP TABLE sample AS
+INSERT INTO sample BY NAME
 WITH listed AS (
     SELECT
         n.period_id,
@@ -29,7 +29,7 @@ WINDOW
     -- Equal numbers of different weight have an order too, or the same values would give another percentile tomorrow.
     ascending AS (PARTITION BY period_id, class_id ORDER BY number, weight);
 
-CREATE OR REPLACE TEMP TABLE holistic AS
+INSERT INTO holistic BY NAME
 WITH asked AS (
     SELECT
         s.*,

@@ -16,6 +16,11 @@ WITH past AS (
     GROUP BY period_id, class_id, category
 ),
 
+sized AS (
+    SELECT *, coalesce(greatest(abs(value_min), abs(value_max)), 0) AS size
+    FROM period_rows
+),
+
 compared AS (
     SELECT
         f.period_id,
@@ -23,7 +28,6 @@ compared AS (
         f.category,
         h.row_id,
         past.revision,
-        coalesce(greatest(abs(f.value_min), abs(f.value_max)), 0) AS size,
         row(
             f.metric_type, f.aggregation, f.period_end, f.value_text, f.unit, f.event_count, f.eligible_count,
             f.not_applicable_count, f.abstained_count, f.missing_count, f.out_of_range_count,
@@ -37,27 +41,27 @@ compared AS (
             h.over_cap_count, h.over_budget_count, h.no_model_count, h.pending_count, h.interval_method, h.selection,
             h.estimated, h.true_count, h.unit_count, h.interval_about
         )
-        AND near(f.value, h.value, size)
+        AND near(f.value, h.value, f.size)
         AND near(f.share, h.share, 0)
         AND near(f.coverage, h.coverage, 0)
         AND near(f.uncovered_share, h.uncovered_share, 0)
-        AND near(f.interval_low, h.interval_low, size)
-        AND near(f.interval_high, h.interval_high, size)
+        AND near(f.interval_low, h.interval_low, f.size)
+        AND near(f.interval_high, h.interval_high, f.size)
         AND near(f.avg_confidence, h.avg_confidence, 0)
-        AND near(f.value_sum, h.value_sum, size)
+        AND near(f.value_sum, h.value_sum, f.size)
         -- An error in every value of 1e-9 of its size moves the sum of squares by this much, also where that is near 0.
         AND near(
-            f.value_sum_squares, h.value_sum_squares, size * sqrt(greatest(f.value_sum_squares, h.value_sum_squares))
+            f.value_sum_squares, h.value_sum_squares, f.size * sqrt(greatest(f.value_sum_squares, h.value_sum_squares))
         )
-        AND near(f.standard_error, h.standard_error, size)
-        AND near(f.bound_low, h.bound_low, size)
-        AND near(f.bound_high, h.bound_high, size)
+        AND near(f.standard_error, h.standard_error, f.size)
+        AND near(f.bound_low, h.bound_low, f.size)
+        AND near(f.bound_high, h.bound_high, f.size)
         -- The third and fourth powers only shape intervals, which are compared themselves.
         AND near(f.value_min, h.value_min, 0)
         AND near(f.value_max, h.value_max, 0)
         AND near(f.numerator, h.numerator, 0)
         AND near(f.denominator, h.denominator, 0) AS same
-    FROM period_rows AS f
+    FROM sized AS f
     JOIN past
         ON f.period_id = past.period_id
         AND f.class_id = past.class_id
