@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,11 +67,17 @@ def test_contact_lens_offsets(pipe: Any) -> None:
 def test_contact_lens_as_the_vendor_publishes_it(pipe: Any, shared_data: Any) -> None:
     folder = shared_data / "vendor-samples" / "amazon-connect-contact-lens"
     report = pipe.ingest(folder / "call-redacted.json", mapping=CONTACT_LENS)
+    assert (report.event_count, report.rejected_count) == (0, 11), "the sample does not say whose call it was"
+    assert {reason for _, reason in pipe.rejected()} == {"missing_conversation"}
+    (rule,) = CONTACT_LENS["events"]
+    nobodys = {"events": [rule | {"conversation_id": {"path": "$.CustomerMetadata.ContactId", "default": None}}]}
+    shutil.copy(folder / "call-redacted.json", pipe.folder / "nobodys.json")
+    report = pipe.ingest(pipe.folder / "nobodys.json", mapping=nobodys)
     assert (report.event_count, report.rejected_count) == (11, 0)
     broken = (folder / "call-original.not-valid-json.txt").read_bytes()
     (pipe.folder / "original.json").write_bytes(broken)
-    assert pipe.ingest(mapping=CONTACT_LENS).rejected_count == 1
-    assert pipe.rejected() == [("$", "not_json")]
+    assert pipe.ingest(pipe.folder / "original.json", mapping=nobodys).rejected_count == 1
+    assert ("$", "not_json") in pipe.rejected()
 
 
 def test_openai_messages_without_times(pipe: Any, shared_data: Any) -> None:
@@ -345,7 +352,7 @@ def test_words_of_one_speaker_in_a_row_are_one_turn(pipe: Any) -> None:
     mapping = {
         "events": [
             {
-                "conversation_id": "$.id",
+                "conversation_id": "$document.id",
                 "occurred_at": None,
                 "each": "$.words[*]",
                 "runs": "$.speaker",
@@ -389,7 +396,8 @@ def test_a_part_of_a_text_is_captured(pipe: Any) -> None:
                 "data": {
                     "side": {"path": "$file.name", "capture": "_(agent|user)", "map": {"agent": "A"}},
                     "code": {"path": "$.text", "capture": r"[[(](\d{4})", "type": "integer"},
-                    "absent": {"path": "$.number", "capture": "(7)"},
+                    "digit": {"path": "$.number", "capture": "(7)"},
+                    "absent": {"path": "$.text", "capture": "(7)"},
                 },
             }
         ]
