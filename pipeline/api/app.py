@@ -18,6 +18,7 @@ from pipeline import __version__
 from pipeline.api.background import Background
 from pipeline.api.errors import add_error_handlers
 from pipeline.api.head import HeadMiddleware
+from pipeline.api.request_id import RequestIdMiddleware
 from pipeline.api.routes import (
     access,
     alerts,
@@ -47,6 +48,11 @@ from pipeline.workspace.webhooks import deliver, read_webhooks
 
 _LOG = logging.getLogger("metric_store.api")
 _BACKGROUND_SECONDS = 15.0
+
+EXPOSED = (
+    *("ETag", "Link", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id"),
+)
+"""Headers that a page of another origin may read."""
 
 DESCRIPTION = """
 Numbers about every conversation that you can defend: define a metric once, read it every hour.
@@ -81,6 +87,9 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         redoc_url=None,
         max_body_size=settings.serve.max_body_bytes,
     )
+    build = app.build_middleware_stack
+    # Outside of all: what the framework refuses before anything of ours has a request id, too.
+    app.build_middleware_stack = lambda: RequestIdMiddleware(build())  # type: ignore[method-assign]
     app.state.service = Service(settings, single_user=single_user)
     app.add_middleware(HeadMiddleware)
     if settings.serve.cors_origins:
@@ -89,7 +98,7 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
             allow_origins=settings.serve.cors_origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"],
+            expose_headers=EXPOSED,
         )
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     add_error_handlers(app)
