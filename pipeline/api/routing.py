@@ -43,7 +43,7 @@ class _StrictRoute(APIRoute):
             response.headers.update(getattr(request.state, "rate", {}))
             etag = getattr(request.state, "etag", None)  # set where an answer depends on nothing but its ETag
             if etag is not None and response.status_code == 200:
-                request.app.state.service.answers.put(etag, bytes(response.body))
+                request.app.state.service.answers.put(etag, bytes(response.body), response.headers.get("link"))
             return response
 
         return strict
