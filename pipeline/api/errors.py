@@ -26,12 +26,15 @@ from pipeline.errors import (
     JudgeError,
     MetricStoreError,
     NotFoundError,
+    RequestInUseError,
+    RequestReusedError,
     StoreUnavailableError,
     TooManyRequestsError,
     UnknownConversationError,
     UnknownMetricError,
     UserError,
 )
+from pipeline.workspace.idempotency import Answer
 
 _LOG = logging.getLogger("metric_store.api")
 
@@ -40,6 +43,8 @@ _STATUS: Sequence[tuple[type[MetricStoreError], int, str]] = (
     (UnknownConversationError, 404, "conversation-not-found"),
     (NotFoundError, 404, "not-found"),
     (ConflictError, 412, "revision-conflict"),
+    (RequestInUseError, 409, "idempotency-key-in-use"),
+    (RequestReusedError, 422, "idempotency-key-reused"),
     (StoreUnavailableError, 503, "unavailable"),
     (TooManyRequestsError, 429, "too-many-requests"),
     (EvaluationFailedError, 502, "model-failed"),
@@ -64,6 +69,13 @@ class KnownAnswerError(Exception):
         self.headers = dict(headers)
 
 
+class RepeatedError(Exception):
+    """The request was done before; this is what was answered."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+
 class InvalidError(UserError):
     """Something in the request cannot be accepted; each problem has a place such as `("query", "date_from")`."""
 
@@ -72,7 +84,7 @@ class InvalidError(UserError):
         super().__init__("; ".join(message for _, message in problems))
 
 
-EXPECTED = (NotModifiedError, KnownAnswerError, RequestValidationError, HTTPException, MetricStoreError)
+EXPECTED = (NotModifiedError, KnownAnswerError, RepeatedError, RequestValidationError, HTTPException, MetricStoreError)
 """What has an answer of its own; anything else is a bug."""
 
 
@@ -80,6 +92,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Answer every exception in the shapes above."""
     app.add_exception_handler(NotModifiedError, _not_modified)
     app.add_exception_handler(KnownAnswerError, _known)
+    app.add_exception_handler(RepeatedError, _repeated)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(MetricStoreError, _ours)
@@ -94,6 +107,13 @@ def _not_modified(_: Request, error: Exception) -> Response:
 def _known(_: Request, error: Exception) -> Response:
     assert isinstance(error, KnownAnswerError)
     return Response(error.body, headers=error.headers, media_type="application/json")
+
+
+def _repeated(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RepeatedError)
+    answer = error.answer
+    media_type = "application/json" if answer.body else None
+    return Response(answer.body, answer.status_code, {"Idempotency-Replayed": "true"}, media_type)
 
 
 def _invalid(request: Request, error: Exception) -> Response:
@@ -132,8 +152,9 @@ def _ours(request: Request, error: Exception) -> Response:
         return unexpected(request, error)
     status, code = found
     if status == 422:
-        return _unprocessable(request, [((), str(error), "value_error")])
-    headers = {"Retry-After": _RETRY_AFTER} if status in (429, 502, 503) else None
+        place = ("header", "Idempotency-Key") if isinstance(error, RequestReusedError) else ()
+        return _unprocessable(request, [(place, str(error), "value_error")], code)
+    headers = {"Retry-After": _RETRY_AFTER} if status in (409, 429, 502, 503) else None
     return answer_problem(request, status, str(error), code=code, headers=headers)
 
 
