@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from pipeline import __version__
+from pipeline.api import description
 from pipeline.api.background import Background
 from pipeline.api.errors import add_error_handlers
 from pipeline.api.head import HeadMiddleware
@@ -54,23 +55,6 @@ EXPOSED = (
 )
 """Headers that a page of another origin may read."""
 
-DESCRIPTION = """
-Numbers about every conversation that you can defend: define a metric once, read it every hour.
-
-**Reading.** Answers come from a published snapshot; each comes from one publication as a whole. They carry `ETag` and
-`Last-Modified`: send `If-None-Match` to be told 304 while nothing has changed. Instants are UTC, ISO 8601.
-
-**Rows.** A row is told apart by `metric_type`. An aggregated boolean and every count are numerical rows. An aggregated
-categorical metric is its most frequent category, with all categories under `distribution`. A period without data has
-`value` null, never 0. Period rows belong to no call: filters by entity, run or session need `scope=entity` or `all`.
-Latest and history give newest first, trends oldest first.
-
-**Failures.** 422 lists everything that is wrong as `{loc, msg, type}`; every other failure is one sentence in `detail`.
-
-**Keys.** `Authorization: Bearer ms_…`. Any role reads and evaluates; admin and owner change definitions, thresholds,
-webhooks and send events; the owner decides what keys may read. A key for another workspace is told 404.
-"""
-
 
 def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
     """The HTTP API of one deployment.
@@ -82,7 +66,8 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
     app = FastAPIOffline(  # its documentation page loads nothing from elsewhere
         title="metric-store",
         version=__version__,
-        description=DESCRIPTION,
+        description=description.TEXT,
+        openapi_tags=description.TAGS,
         lifespan=_lifespan,
         redoc_url=None,
         max_body_size=settings.serve.max_body_bytes,
@@ -118,6 +103,8 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         access,
     ):
         app.include_router(module.router)
+    describe = app.openapi
+    app.openapi = cache(lambda: description.complete(describe()))  # type: ignore[method-assign]
     return app
 
 

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import httpx2
+import pytest
 from api_server import OURS, Server
 
+from pipeline.errors import RequestInUseError
 from pipeline.workspace import idempotency
 
 NEW_KEY = {"name": "once", "role": "viewer"}
@@ -77,12 +79,8 @@ def test_what_a_killed_server_left_open_is_not_done_again(server: Server) -> Non
     once = idempotency.Once(OURS, "somebody", "", "killed", b"POST /keys")
     now = datetime.now(UTC)
     assert idempotency.begin(server.store, once, now) is None
-    try:
+    with pytest.raises(RequestInUseError, match="see whether it was done"):
         idempotency.begin(server.store, once, now)
-    except idempotency.RequestInUseError as error:
-        assert "see whether it was done" in str(error)
-    else:
-        raise AssertionError("it was begun twice")
     assert idempotency.begin(server.store, once, now + timedelta(hours=25)) is None, "kept for a day"
 
 
