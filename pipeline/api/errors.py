@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import duckdb
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -52,6 +53,8 @@ _STATUS: Sequence[tuple[type[MetricStoreError], int, str]] = (
     (UserError, 422, "invalid-request"),
 )
 _RETRY_AFTER = "5"
+_PATH = re.compile(r"(?<![\w:/.…<])/(?:[^/\s'\"]+/)+([^/\s'\",;:]+)")
+"""A path of the server's disk; the name at its end is kept."""
 
 
 class NotModifiedError(Exception):
@@ -83,6 +86,8 @@ class InvalidError(UserError):
         self.problems = list(problems)
         super().__init__("; ".join(message for _, message in problems))
 
+
+_UNREADABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
 
 EXPECTED = (NotModifiedError, KnownAnswerError, RepeatedError, RequestValidationError, HTTPException, MetricStoreError)
 """What has an answer of its own; anything else is a bug."""
@@ -155,11 +160,18 @@ def _ours(request: Request, error: Exception) -> Response:
         place = ("header", "Idempotency-Key") if isinstance(error, RequestReusedError) else ()
         return _unprocessable(request, [(place, str(error), "value_error")], code)
     headers = {"Retry-After": _RETRY_AFTER} if status in (409, 429, 502, 503) else None
-    return answer_problem(request, status, str(error), code=code, headers=headers)
+    return answer_problem(request, status, _PATH.sub(r"\1", str(error)), code=code, headers=headers)
 
 
 def unexpected(request: Request, error: Exception) -> Response:
-    """500, with the place of the fault in the log. Not its message: it may quote a transcript."""
+    """500, with the place of the fault in the log. Not its message: it may quote a transcript.
+
+    What the database cannot read is 503: a snapshot that is half written is replaced by the next publication.
+    """
+    if isinstance(error, _UNREADABLE):
+        _LOG.error("The snapshot cannot be read (%s)", type(error).__name__)
+        detail = "What is published cannot be read at the moment. Ask again after the next publication."
+        return answer_problem(request, 503, detail, headers={"Retry-After": _RETRY_AFTER})
     number = request_id_of(request)
     places = "".join(traceback.format_tb(error.__traceback__))
     _LOG.error("%s %s failed (%s): %s\n%s", request.method, request.url.path, number, type(error).__name__, places)
