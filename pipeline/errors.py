@@ -14,6 +14,8 @@ MetricStoreError
 │   ├── SourceError            a landing folder, file or archive cannot be read
 │   ├── StoreUnavailableError  the database file cannot be opened, is full, or is not ours
 │   ├── TooManyRequestsError   one caller asks for more at once than its share
+│   ├── RequestInUseError      a request that may be done once only is being done
+│   ├── RequestReusedError     the key of such a request came with another one
 │   ├── JudgeError             a model endpoint is misconfigured
 │   └── EvaluationFailedError  a model was asked and gave no usable answer
 └── InternalError              a bug: an invariant does not hold
@@ -87,6 +89,14 @@ class StoreUnavailableError(UserError):
 
 class TooManyRequestsError(UserError):
     """One caller asks for more at once than its share. Asking again later helps."""
+
+
+class RequestInUseError(UserError):
+    """A request that may be done once only has begun and is not answered."""
+
+
+class RequestReusedError(UserError):
+    """The key of a request that may be done once only came with another request."""
 
 
 class JudgeError(UserError):

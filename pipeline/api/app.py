@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -15,9 +15,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from pipeline import __version__
+from pipeline.api import description
 from pipeline.api.background import Background
 from pipeline.api.errors import add_error_handlers
 from pipeline.api.head import HeadMiddleware
+from pipeline.api.request_id import RequestIdMiddleware
 from pipeline.api.routes import (
     access,
     alerts,
@@ -48,22 +50,10 @@ from pipeline.workspace.webhooks import deliver, read_webhooks
 _LOG = logging.getLogger("metric_store.api")
 _BACKGROUND_SECONDS = 15.0
 
-DESCRIPTION = """
-Numbers about every conversation that you can defend: define a metric once, read it every hour.
-
-**Reading.** Answers come from a published snapshot; each comes from one publication as a whole. They carry `ETag` and
-`Last-Modified`: send `If-None-Match` to be told 304 while nothing has changed. Instants are UTC, ISO 8601.
-
-**Rows.** A row is told apart by `metric_type`. An aggregated boolean and every count are numerical rows. An aggregated
-categorical metric is its most frequent category, with all categories under `distribution`. A period without data has
-`value` null, never 0. Period rows belong to no call: filters by entity, run or session need `scope=entity` or `all`.
-Latest and history give newest first, trends oldest first.
-
-**Failures.** 422 lists everything that is wrong as `{loc, msg, type}`; every other failure is one sentence in `detail`.
-
-**Keys.** `Authorization: Bearer ms_…`. Any role reads and evaluates; admin and owner change definitions, thresholds,
-webhooks and send events; the owner decides what keys may read. A key for another workspace is told 404.
-"""
+EXPOSED = (
+    *("ETag", "Link", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id"),
+)
+"""Headers that a page of another origin may read."""
 
 
 def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
@@ -76,11 +66,15 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
     app = FastAPIOffline(  # its documentation page loads nothing from elsewhere
         title="metric-store",
         version=__version__,
-        description=DESCRIPTION,
+        description=description.TEXT,
+        openapi_tags=description.TAGS,
         lifespan=_lifespan,
         redoc_url=None,
         max_body_size=settings.serve.max_body_bytes,
     )
+    build = app.build_middleware_stack
+    # Outside of all: what the framework refuses before anything of ours has a request id, too.
+    app.build_middleware_stack = lambda: RequestIdMiddleware(build())  # type: ignore[method-assign]
     app.state.service = Service(settings, single_user=single_user)
     app.add_middleware(HeadMiddleware)
     if settings.serve.cors_origins:
@@ -89,7 +83,7 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
             allow_origins=settings.serve.cors_origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["ETag", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"],
+            expose_headers=EXPOSED,
         )
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     add_error_handlers(app)
@@ -109,6 +103,8 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         access,
     ):
         app.include_router(module.router)
+    describe = app.openapi
+    app.openapi = cache(lambda: description.complete(describe()))  # type: ignore[method-assign]
     return app
 
 

@@ -1,4 +1,4 @@
-"""Every failure as one status and one JSON shape, never a traceback.
+"""Which failure is which status and code, never a traceback; the shape is in `pipeline.api.problems`.
 
 422 carries a list of `{loc, msg, type}` under `detail`, as the published contract has it; any other status a sentence.
 """
@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import duckdb
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from fastapi.responses import Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from pipeline.api.problems import ErrorResponse, HTTPValidationError, answer_problem, request_id_of
 from pipeline.catalog.catalog import Problem
 from pipeline.errors import (
     ConflictError,
@@ -26,49 +27,34 @@ from pipeline.errors import (
     JudgeError,
     MetricStoreError,
     NotFoundError,
+    RequestInUseError,
+    RequestReusedError,
     StoreUnavailableError,
     TooManyRequestsError,
     UnknownConversationError,
     UnknownMetricError,
     UserError,
 )
+from pipeline.workspace.idempotency import Answer
 
 _LOG = logging.getLogger("metric_store.api")
 
-_STATUS: Sequence[tuple[type[MetricStoreError], int]] = (
-    (UnknownMetricError, 404),
-    (UnknownConversationError, 404),
-    (NotFoundError, 404),
-    (ConflictError, 412),
-    (StoreUnavailableError, 503),
-    (TooManyRequestsError, 429),
-    (EvaluationFailedError, 502),
-    (JudgeError, 503),
-    (UserError, 422),
+_STATUS: Sequence[tuple[type[MetricStoreError], int, str]] = (
+    (UnknownMetricError, 404, "metric-not-found"),
+    (UnknownConversationError, 404, "conversation-not-found"),
+    (NotFoundError, 404, "not-found"),
+    (ConflictError, 412, "revision-conflict"),
+    (RequestInUseError, 409, "idempotency-key-in-use"),
+    (RequestReusedError, 422, "idempotency-key-reused"),
+    (StoreUnavailableError, 503, "unavailable"),
+    (TooManyRequestsError, 429, "too-many-requests"),
+    (EvaluationFailedError, 502, "model-failed"),
+    (JudgeError, 503, "no-model"),
+    (UserError, 422, "invalid-request"),
 )
 _RETRY_AFTER = "5"
-
-
-class ErrorResponse(BaseModel):
-    """Any failure but 422."""
-
-    detail: str = Field(
-        description="What was found and what to do next.", examples=["No metric has the key 'empathy'."]
-    )
-
-
-class ValidationError(BaseModel):
-    """One thing that cannot be accepted."""
-
-    loc: list[str | int] = Field(description="Where it stands.", examples=[["body", "definitions", 0, "key"]])
-    msg: str = Field(description="What was found and what to send instead.")
-    type: str
-
-
-class HTTPValidationError(BaseModel):
-    """Everything that is wrong with a request, at once."""
-
-    detail: list[ValidationError]
+_PATH = re.compile(r"(?<![\w:/.…<])/(?:[^/\s'\"]+/)+([^/\s'\",;:]+)")
+"""A path of the server's disk; the name at its end is kept."""
 
 
 class NotModifiedError(Exception):
@@ -86,6 +72,13 @@ class KnownAnswerError(Exception):
         self.headers = dict(headers)
 
 
+class RepeatedError(Exception):
+    """The request was done before; this is what was answered."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+
 class InvalidError(UserError):
     """Something in the request cannot be accepted; each problem has a place such as `("query", "date_from")`."""
 
@@ -94,7 +87,9 @@ class InvalidError(UserError):
         super().__init__("; ".join(message for _, message in problems))
 
 
-EXPECTED = (NotModifiedError, KnownAnswerError, RequestValidationError, HTTPException, MetricStoreError)
+_UNREADABLE = (duckdb.IOException, duckdb.SerializationException, duckdb.FatalException)
+
+EXPECTED = (NotModifiedError, KnownAnswerError, RepeatedError, RequestValidationError, HTTPException, MetricStoreError)
 """What has an answer of its own; anything else is a bug."""
 
 
@@ -102,6 +97,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Answer every exception in the shapes above."""
     app.add_exception_handler(NotModifiedError, _not_modified)
     app.add_exception_handler(KnownAnswerError, _known)
+    app.add_exception_handler(RepeatedError, _repeated)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(MetricStoreError, _ours)
@@ -118,10 +114,17 @@ def _known(_: Request, error: Exception) -> Response:
     return Response(error.body, headers=error.headers, media_type="application/json")
 
 
-def _invalid(_: Request, error: Exception) -> Response:
+def _repeated(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RepeatedError)
+    answer = error.answer
+    media_type = "application/json" if answer.body else None
+    return Response(answer.body, answer.status_code, {"Idempotency-Replayed": "true"}, media_type)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # What was found is not repeated: it may be large, secret, or no valid JSON.
-    return _unprocessable([(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors()])
+    return _unprocessable(request, [(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors()])
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -129,7 +132,7 @@ def _http(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == 405:  # the framework names the methods of one route only
         headers["Allow"] = ", ".join(sorted(_methods(request)))
-    return JSONResponse({"detail": error.detail}, error.status_code, headers)
+    return answer_problem(request, error.status_code, str(error.detail), headers=headers)
 
 
 def _methods(request: Request) -> set[str]:
@@ -145,29 +148,42 @@ def _methods(request: Request) -> set[str]:
 
 def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, DefinitionsRefusedError):
-        return _unprocessable([(_place(problem), _message(problem), "definition") for problem in error.problems])
+        problems = [(_place(problem), _message(problem), "definition") for problem in error.problems]
+        return _unprocessable(request, problems, "definitions-refused")
     if isinstance(error, InvalidError):
-        return _unprocessable([(place, message, "value_error") for place, message in error.problems])
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), None)
-    if status is None:
+        return _unprocessable(request, [(place, message, "value_error") for place, message in error.problems])
+    found = next(((status, code) for kind, status, code in _STATUS if isinstance(error, kind)), None)
+    if found is None:
         return unexpected(request, error)
+    status, code = found
     if status == 422:
-        return _unprocessable([((), str(error), "value_error")])
-    headers = {"Retry-After": _RETRY_AFTER} if status in (429, 502, 503) else None
-    return JSONResponse({"detail": str(error)}, status, headers)
+        place = ("header", "Idempotency-Key") if isinstance(error, RequestReusedError) else ()
+        return _unprocessable(request, [(place, str(error), "value_error")], code)
+    headers = {"Retry-After": _RETRY_AFTER} if status in (409, 429, 502, 503) else None
+    return answer_problem(request, status, _PATH.sub(r"\1", str(error)), code=code, headers=headers)
 
 
 def unexpected(request: Request, error: Exception) -> Response:
-    """500, with the place of the fault in the log. Not its message: it may quote a transcript."""
-    number = secrets.token_hex(4)
+    """500, with the place of the fault in the log. Not its message: it may quote a transcript.
+
+    What the database cannot read is 503: a snapshot that is half written is replaced by the next publication.
+    """
+    if isinstance(error, _UNREADABLE):
+        _LOG.error("The snapshot cannot be read (%s)", type(error).__name__)
+        detail = "What is published cannot be read at the moment. Ask again after the next publication."
+        return answer_problem(request, 503, detail, headers={"Retry-After": _RETRY_AFTER})
+    number = request_id_of(request)
     places = "".join(traceback.format_tb(error.__traceback__))
     _LOG.error("%s %s failed (%s): %s\n%s", request.method, request.url.path, number, type(error).__name__, places)
-    return JSONResponse({"detail": f"This is a bug. The server's log describes it under {number}."}, 500)
+    detail = f"This is a bug. The server's log describes it under {number}."
+    return answer_problem(request, 500, detail, code="bug")
 
 
-def _unprocessable(problems: Sequence[tuple[Sequence[Any], str, str]]) -> Response:
+def _unprocessable(
+    request: Request, problems: Sequence[tuple[Sequence[Any], str, str]], code: str = "invalid-request"
+) -> Response:
     detail = [{"loc": list(place), "msg": message, "type": kind} for place, message, kind in problems]
-    return JSONResponse({"detail": detail}, 422)
+    return answer_problem(request, 422, detail, code=code)
 
 
 def _place(problem: object) -> list[str | int]:
@@ -183,7 +199,7 @@ def _message(problem: object) -> str:
 
 
 def _described(text: str, model: type[BaseModel] = ErrorResponse) -> dict[str, Any]:
-    return {"description": text, "model": model}
+    return {"description": text, "model": model}  # the media type is set where the description is made
 
 
 READ_ERRORS: dict[int | str, dict[str, Any]] = {

@@ -6,8 +6,12 @@ The body has limits of its own; before there is a head, nothing else knows that 
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 
+import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from pipeline.api.problems import CODES, HEADER, MEDIA_TYPE, fresh_request_id, problem
 
 
 def bounded_protocol(most_bytes: int, seconds: float) -> type[HttpToolsProtocol]:
@@ -42,7 +46,7 @@ def bounded_protocol(most_bytes: int, seconds: float) -> type[HttpToolsProtocol]
             if was_whole and not self._whole:  # the next request has begun in these bytes
                 self._size = len(data)
             if not self._whole and self._size > most_bytes:
-                self._refuse(b"431 Request Header Fields Too Large", f"At most {most_bytes:,} bytes of headers.")
+                self._refuse(431, f"At most {most_bytes:,} bytes of headers.")
 
         def on_message_begin(self) -> None:
             if self._whole:  # the next request of a connection that is kept
@@ -57,7 +61,7 @@ def bounded_protocol(most_bytes: int, seconds: float) -> type[HttpToolsProtocol]
             self._cancel()
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > most_bytes:
-                self._refuse(b"431 Request Header Fields Too Large", f"At most {most_bytes:,} bytes of headers.")
+                self._refuse(431, f"At most {most_bytes:,} bytes of headers.")
             else:
                 super().on_headers_complete()
 
@@ -80,18 +84,22 @@ def bounded_protocol(most_bytes: int, seconds: float) -> type[HttpToolsProtocol]
 
         def _expired(self) -> None:
             if self._size:
-                self._refuse(b"408 Request Timeout", f"The headers did not arrive within {seconds:g} s.")
+                self._refuse(408, f"The headers did not arrive within {seconds:g} s.")
             else:
                 self.transport.close()
 
-        def _refuse(self, status: bytes, sentence: str) -> None:
+        def _refuse(self, status: int, sentence: str) -> None:
             if self._refused or self.transport.is_closing():
                 return
             self._refused = True
             self._cancel()
-            body = b'{"detail":"%s"}' % sentence.encode()
-            head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-            self.transport.write(head % (status, len(body)) + body)
+            request_id = fresh_request_id()
+            body = orjson.dumps(problem(status, CODES[status], sentence, request_id))
+            head = (
+                f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+                f"content-length: {len(body)}\r\n{HEADER.lower()}: {request_id}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
             self.transport.close()
 
     return BoundedProtocol

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response, params
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 
+from pipeline.api import once
 from pipeline.api.auth import Viewer
 from pipeline.api.errors import EXPECTED, InvalidError, unexpected
 
@@ -34,16 +35,18 @@ class _StrictRoute(APIRoute):
             try:
                 response = await handle(_JsonRequest(request.scope, request.receive))
             except EXPECTED:
+                await once.release(request)
                 raise
             except Exception as error:  # answered here: what leaves a route is logged by the server, message and all
                 return unexpected(request, error)
             finally:
                 if (leave := getattr(request.state, "leave", None)) is not None:
                     leave()
+            await once.keep(request, response)
             response.headers.update(getattr(request.state, "rate", {}))
             etag = getattr(request.state, "etag", None)  # set where an answer depends on nothing but its ETag
             if etag is not None and response.status_code == 200:
-                request.app.state.service.answers.put(etag, bytes(response.body))
+                request.app.state.service.answers.put(etag, bytes(response.body), response.headers.get("link"))
             return response
 
         return strict
@@ -55,7 +58,7 @@ def workspace_router(subject: str) -> APIRouter:
         prefix="/v1/{workspace_id}",
         tags=[subject],
         route_class=_StrictRoute,
-        dependencies=[Depends(_workspace_id), Depends(_known_parameters)],
+        dependencies=[Depends(_workspace_id), Depends(_known_parameters), Depends(once.begin)],
     )
 
 

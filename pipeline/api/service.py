@@ -140,8 +140,9 @@ class Service:
             published_at = max(generation.published_at, control.generation.published_at)
             changed_at = max(published_at, self.control.files_changed_at, hour)
             etag = mark_fresh(request, response, caller, parts, changed_at)
-            if (body := self.answers.get(etag)) is not None:
-                raise KnownAnswerError(body, response.headers)
+            if (held := self.answers.get(etag)) is not None:
+                body, link = held
+                raise KnownAnswerError(body, {**response.headers, **({} if link is None else {"Link": link})})
             request.state.etag = etag
             yield con
 

@@ -224,7 +224,7 @@ class AsyncMetricStore:
 
 
 def _authorization(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"Authorization": f"Bearer {key}"}
+    return {} if not key else {"Authorization": f"Bearer {key}"}
 
 
 def _arguments(call: Call[Any]) -> dict[str, Any]:

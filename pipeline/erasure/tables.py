@@ -24,6 +24,7 @@ OTHER_TABLES: dict[str, str] = {
     "webhook_deliveries": "the same, as they were sent",
     "judge_batches": "hashes of requests",
     "judge_questions": "hashes of requests",
+    "idempotent_requests": "hashes of requests; answers to those that make keys or webhooks, or take events: counts",
     "webhooks": "addresses of programs",
     "tombstones": "keyed hashes of ids",
 }

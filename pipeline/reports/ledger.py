@@ -18,7 +18,7 @@ SQL = "pipeline.reports.sql"
 def runs(
     con: duckdb.DuckDBPyConnection, workspace_id: str, keys: Sequence[str] | None, limit: int, offset: int
 ) -> list[Row]:
-    """Runs, newest first: when, over which windows, with what outcome and cost."""
+    """Runs, newest first: when, over which windows, with what outcome and cost; `total` without the limit."""
     parameters = {
         "workspace_id": workspace_id,
         "keys": None if keys is None else list(keys),

@@ -201,7 +201,7 @@ def test_a_key_may_be_kept_from_metrics(server: Server) -> None:
         one = client.get("/conversations/call-1").json()
         assert (one["metrics"], one["values"]) == ({}, [])
         assert client.get("/calls/call-1/metrics").json() == {"metrics": []}
-        assert client.get("/runs").json() == {"runs": []}
+        assert client.get("/runs").json() == {"runs": [], "total": 0}
         for table in ("metric_values", "metric_periods", "current_values", "current_periods", "latest_periods"):
             assert client.post("/query", json={"sql": f"SELECT metric_key FROM {table}"}).json()["rows"] == []
         assert client.put("/settings/metrics", json={"definitions": []}).status_code == 403

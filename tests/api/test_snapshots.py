@@ -70,3 +70,25 @@ def test_an_evaluation_reads_the_newest_publication_while_others_read_an_older_o
         server.store.publish()
         answer = owner.post("/metrics/empathy/evaluate", json={"subject_id": "just-now"})
     assert answer.status_code == 503, answer.text  # it was found; there is only no model to ask
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
+def test_a_half_written_snapshot_is_503_and_names_no_path(tmp_path: Path, share: float) -> None:
+    settings, store, keys = start(tmp_path)
+    whole = settings.snapshot_path.read_bytes()
+    with serving(settings) as url, Server(url, settings, store, keys).client("viewer") as client:
+        assert client.get("/metrics").status_code == 200
+        half = settings.snapshot_path.with_suffix(".half")
+        half.write_bytes(whole[: int(len(whole) * share)])
+        half.replace(settings.snapshot_path)
+        seen = []
+        for path in ("/metrics?limit=7", "/conversations", "/metrics/voice_quality_score/values", "/runs"):
+            answer = client.get(path)
+            seen.append(answer.status_code)
+            assert answer.status_code in (200, 503), answer.text
+            assert str(tmp_path) not in answer.text
+            if answer.status_code == 503:
+                assert answer.headers["retry-after"]
+        assert 503 in seen
+        store.publish()
+        assert client.get("/metrics").status_code == 200

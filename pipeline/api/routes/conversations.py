@@ -15,6 +15,7 @@ from pipeline.aggregate.queries import Traffic
 from pipeline.api.auth import Admin, ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, WRITE_ERRORS, InvalidError
 from pipeline.api.models.values import SingleValue
+from pipeline.api.pages import link_next
 from pipeline.api.routes.parameters import Id, Moment, ShortId, check_labels, check_range, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import single_value
@@ -135,6 +136,8 @@ def list_conversations(
             counted = find_conversations(con, caller.workspace_id, outcome, **chosen, limit=1)
     found = [{**row, **_hidden_measures(service, caller), "source": row["traffic"]} for row in rows]
     total = counted[0]["total"] if counted else 0
+    again = {} if drawn is None else {"seed": drawn}
+    link_next(request, response, offset=offset + limit, more=bool(rows) and offset + limit < total, **again)
     return ConversationsResponse.model_validate({"conversations": found, "total": total, "seed": drawn})
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from pipeline.api.auth import ServiceOf, Viewer
-from pipeline.api.errors import READ_ERRORS, ErrorResponse
+from pipeline.api.errors import READ_ERRORS
 from pipeline.api.models.values import MetricEvaluateRequest, MetricEvaluateResponse
+from pipeline.api.problems import ErrorResponse
 from pipeline.api.routes.parameters import MetricKey, check_labels, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import conversation_value

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import StateCounts
+from pipeline.api.pages import link_next
 from pipeline.api.routes.parameters import Moment
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import HIDDEN_FAILURE
@@ -53,6 +54,7 @@ class RunsResponse(BaseModel):
     """Runs, newest first."""
 
     runs: list[Run]
+    total: int = Field(description="How many there are.")
 
 
 class RunRow(_Cost):
@@ -112,7 +114,10 @@ def list_runs(
     """Runs of the pipeline, newest first."""
     with service.read(request, response, caller) as con:
         rows = ledger.runs(con, caller.workspace_id, caller.metric_list, limit, offset)
-    return RunsResponse.model_validate({"runs": [_with_states(row, caller) for row in rows]})
+        counted = rows or (ledger.runs(con, caller.workspace_id, caller.metric_list, 1, 0) if offset else [])
+    total = counted[0]["total"] if counted else 0
+    link_next(request, response, offset=offset + limit, more=bool(rows) and offset + limit < total)
+    return RunsResponse.model_validate({"runs": [_with_states(row, caller) for row in rows], "total": total})
 
 
 @router.get("/runs/{run_id}", operation_id="get-run", responses=READ_ERRORS)

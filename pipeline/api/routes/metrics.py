@@ -14,6 +14,7 @@ from pipeline.aggregate.calendar import Span
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import MetricListResponse, TrendResponse
+from pipeline.api.pages import link_next
 from pipeline.api.routes.parameters import FiltersOf, MetricKey, Moment, check_range, visible_metric
 from pipeline.api.routes.values import entity_rows
 from pipeline.api.routing import workspace_router
@@ -45,7 +46,7 @@ def list_metrics(
     """
     with service.read(request, response, caller) as con:
         rows: list[dict[str, object]] = []
-        before = 0
+        before, more = 0, False
         if filters.aggregates:
             found = queries.latest(
                 con,
@@ -54,8 +55,9 @@ def list_metrics(
                 traffic=filters.source,
                 service_id=filters.service_id,
                 as_known_at=as_known_at,
-                limit=offset + limit,  # a row or two for each metric, however large the page's number is
+                limit=offset + limit + 1,  # a row or two for each metric, however large the page's number is
             )
+            more, found = len(found) > offset + limit, found[: offset + limit]
             before = len(found)
             if as_known_at is None:
                 pairs = list(zip(found, rows_before(con, caller.workspace_id, found), strict=True))
@@ -63,11 +65,12 @@ def list_metrics(
             found = found[offset:]
             add_distributions(con, caller.workspace_id, found, as_known_at)
             rows += map(period_value, service.shown(caller, found))
-        if filters.entities and len(rows) < limit:
+        if filters.entities and not more:
             catalog = service.control.catalog(caller.workspace_id)
-            start, most = max(0, offset - before), limit - len(rows)
+            start, most = max(0, offset - before), limit + 1 - len(rows)
             rows += entity_rows(con, service, caller, catalog, filters, None, limit=most, offset=start)
-    return MetricListResponse.model_validate({"metrics": rows})
+    link_next(request, response, offset=offset + limit, more=more or len(rows) > limit)
+    return MetricListResponse.model_validate({"metrics": rows[:limit]})
 
 
 @router.get("/metrics/{metric_key}", operation_id="get-metric-values", responses=READ_ERRORS)

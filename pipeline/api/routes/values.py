@@ -13,6 +13,7 @@ from pipeline.aggregate.queries import Row, Traffic
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import BreakdownResponse, MetricListResponse, SingleValuesResponse
+from pipeline.api.pages import link_next
 from pipeline.api.routes.parameters import (
     Filters,
     Id,
@@ -139,6 +140,7 @@ def list_single_values(
         if not rows and offset:  # past the last page
             first = single_values(con, caller.workspace_id, **chosen, limit=1)
             total = first[0]["total"] if first else 0
+    link_next(request, response, offset=offset + limit, more=bool(rows) and offset + limit < total)
     shown = [single_value(row, caller) for row in service.shown(caller, rows)]
     return SingleValuesResponse.model_validate({"values": shown, "total": total})
 

@@ -27,7 +27,8 @@ SELECT
     sum(tokens_cached)::BIGINT AS tokens_cached,
     sum(tokens_out)::BIGINT AS tokens_out,
     sum(cost_usd) AS cost_usd,
-    sum(seconds) AS seconds
+    sum(seconds) AS seconds,
+    count(*) OVER () AS total
 FROM extraction_runs
 WHERE workspace_id = $workspace_id
     AND ($keys::VARCHAR[] IS NULL OR list_contains($keys::VARCHAR[], metric_key))

@@ -386,3 +386,12 @@ COMMENT ON COLUMN expirations.kind IS 'text, events, values or answers.';
 COMMENT ON COLUMN expirations.until IS 'What began, or arrived, before it has expired, UTC; the start of a day of the workspace.';
 COMMENT ON COLUMN expirations.expired_at IS 'When it was done, UTC.';
 COMMENT ON COLUMN expirations.rewritten_at IS 'When maintenance rewrote the files without the bytes, UTC; null until then.';
+
+COMMENT ON TABLE idempotent_requests IS 'Requests that were sent with an Idempotency-Key, for a day: sent again, they are answered and not done again.';
+COMMENT ON COLUMN idempotent_requests.workspace_id IS 'UUID of the workspace that the request was for.';
+COMMENT ON COLUMN idempotent_requests.key_hash IS 'SHA-256 of who asked and the Idempotency-Key.';
+COMMENT ON COLUMN idempotent_requests.request_hash IS 'SHA-256 of the Idempotency-Key, method, path, query and body.';
+COMMENT ON COLUMN idempotent_requests.begun_at IS 'When it came, UTC.';
+COMMENT ON COLUMN idempotent_requests.status_code IS 'Of the answer; null while there is none.';
+COMMENT ON COLUMN idempotent_requests.salt IS 'Random; of the encryption.';
+COMMENT ON COLUMN idempotent_requests.answer IS 'The body, encrypted: who does not have both the API key and the Idempotency-Key cannot read it.';
