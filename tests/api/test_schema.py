@@ -20,6 +20,7 @@ CONFIG = f"""
 "path.conversation_id" = "call-1"
 "path.run_id" = "run-1"
 "path.key_id" = "000000000000"
+"path.revision" = "999999"
 
 
 [checks.positive_data_acceptance]
