@@ -12,8 +12,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from pipeline.settings import Settings
-from pipeline.store.database import Store, engine_of
+from pipeline.store.database import Store
 
 
 @contextmanager
@@ -35,16 +34,3 @@ def publish_control(store: Store) -> None:
     """Publish the control tables as they are, for example when a server starts."""
     with store.write("control") as con:
         store.engine.publish_control(con)
-
-
-def control_is_published(settings: Settings) -> bool:
-    """Whether anything that people change has been published.
-
-    Raises:
-        StoreUnavailableError: the database cannot be asked.
-    """
-    publications = engine_of(settings).publications("control")
-    try:
-        return publications.exist()
-    finally:
-        publications.close()

@@ -10,7 +10,7 @@ import duckdb
 
 from pipeline.errors import InternalError, SettingsError
 from pipeline.settings import Settings
-from pipeline.store.engine import Engine, Prepare, Subject
+from pipeline.store.engine import Engine, Prepare, Published, Subject
 from pipeline.store.file import DatabaseFile
 from pipeline.store.migrations import migrate
 
@@ -67,17 +67,40 @@ class Store:
         """
         if self._writer == get_ident():
             raise InternalError("Store.write was entered twice by one thread; pass the connection down instead.")
+        outdated = False
         # A migration needs the store for itself.
         with self.engine.writer(subject if self._migrated else None, prepare) as con:
             self._writer = get_ident()
             try:
                 if not self._migrated:
                     self.engine.prepare()
-                    migrate(con)
+                    outdated = migrate(con)
                     self._migrated = True
                 yield con
             finally:
                 self._writer = None
+        if outdated:
+            self._publish_again()
+
+    def _publish_again(self) -> None:
+        """Readers of this version must not meet the columns of an older one."""
+        with self.write() as con:
+            if self.is_published("control"):
+                self.engine.publish_control(con)
+            if self.is_published("data"):
+                self.engine.publish(con)
+
+    def is_published(self, kind: Published) -> bool:
+        """Whether readers have anything yet: of the data, or of what people change.
+
+        Raises:
+            StoreUnavailableError: the database cannot be asked.
+        """
+        publications = self.engine.publications(kind)
+        try:
+            return publications.exist()
+        finally:
+            publications.close()
 
     @contextmanager
     def transaction(

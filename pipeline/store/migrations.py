@@ -28,8 +28,11 @@ def migrations() -> dict[str, str]:
     return numbered | {_DESCRIPTION + hashlib.sha256(description.encode()).hexdigest()[:12]: description}
 
 
-def migrate(con: duckdb.DuckDBPyConnection) -> None:
+def migrate(con: duckdb.DuckDBPyConnection) -> bool:
     """Bring the schema up to date, all in one transaction.
+
+    Returns:
+        Whether an older store was changed, so that what is published of it has to be published again.
 
     Raises:
         StoreUnavailableError: the file was written by a newer version.
@@ -43,9 +46,10 @@ def migrate(con: duckdb.DuckDBPyConnection) -> None:
         )
     pending = [name for name in known if name not in applied]
     if not pending:
-        return
+        return False
     con.execute("BEGIN")
     for name in pending:
         con.execute(known[name])
         con.execute("INSERT INTO schema_migrations VALUES (?, ?)", [name, datetime.now(UTC)])
     con.execute("COMMIT")
+    return bool(applied) and any(not name.startswith(_DESCRIPTION) for name in pending)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pipeline.catalog import Catalog
 from pipeline.settings import Settings
 from pipeline.store import Store
-from pipeline.store.control import control_is_published, publish_control
+from pipeline.store.control import publish_control
 from pipeline.store.snapshot import snapshot_reader
 from pipeline.workspace.alarms import announce_run, watch
 from pipeline.workspace.webhooks import deliver, read_webhooks
@@ -27,7 +27,7 @@ def tell(settings: Settings, store: Store, catalog: Catalog, run_ids: Iterable[s
     Returns:
         How many messages were delivered; those that failed are tried again later.
     """
-    if not control_is_published(settings):
+    if not store.is_published("control"):
         publish_control(store)
     control = snapshot_reader(settings, "control", {"threads": 1})
     try:

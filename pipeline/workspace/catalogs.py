@@ -11,7 +11,7 @@ import duckdb
 from pipeline.catalog import load_catalog
 from pipeline.catalog.catalog import Catalog
 from pipeline.settings import Settings
-from pipeline.store.control import control_is_published
+from pipeline.store.database import Store
 from pipeline.store.definitions import api_definitions, builtin_overrides
 from pipeline.store.snapshot import snapshot_reader
 
@@ -35,7 +35,7 @@ def published_definitions(settings: Settings) -> tuple[list[dict[str, Any]], dic
     Raises:
         StoreUnavailableError: the control tables were published and cannot be opened.
     """
-    if not control_is_published(settings):
+    if not Store(settings).is_published("control"):
         return [], {}
     control = snapshot_reader(settings, "control", {"threads": 1, "memory_limit": "100MB"})
     try:

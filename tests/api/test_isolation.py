@@ -97,7 +97,9 @@ def test_a_stranger_reaches_nothing_and_changes_nothing(
         where = path.format(workspace_id=OURS, kind="conversations", **ids)
         refused = theirs.request(method, where, json=BODIES.get(name))
         assert refused.status_code == 404, refused.text
-        assert refused.json() == {"detail": "No such workspace, or the key belongs to another one."}
+        said = refused.json()
+        assert said["detail"] == "No such workspace, or the key belongs to another one."
+        assert said.keys() == {"type", "title", "status", "detail", "instance", "request_id"}
         if any("{" + identifier + "}" in path for identifier in ids) and name != "write-metric":
             guessed = theirs.request(method, path.format(workspace_id=THEIRS, **ids), json=BODIES.get(name))
             assert guessed.status_code == 404 or (name, guessed.json()) == ("list-call-metric-values", {"metrics": []})
