@@ -77,7 +77,7 @@ def test_contact_lens_as_the_vendor_publishes_it(pipe: Any, shared_data: Any) ->
     broken = (folder / "call-original.not-valid-json.txt").read_bytes()
     (pipe.folder / "original.json").write_bytes(broken)
     assert pipe.ingest(pipe.folder / "original.json", mapping=nobodys).rejected_count == 1
-    assert ("$", "not_json") in pipe.rejected()
+    assert ("document 2", "not_json") in pipe.rejected()
 
 
 def test_openai_messages_without_times(pipe: Any, shared_data: Any) -> None:
