@@ -113,7 +113,7 @@ def test_a_run_that_is_killed_leaves_its_questions_to_the_one_that_waits(bench: 
     asked = hanging.count.requests
     assert asked == 4, "what another process asks is waited for"
     killed.kill()
-    killed.wait()
+    killed.communicate()
     assert waiting.communicate(timeout=500)[0].strip() == '[{"ok": 10}]'
     assert hanging.count.answered == 10
 

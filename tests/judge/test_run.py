@@ -238,7 +238,8 @@ def test_a_server_that_bills_more_than_was_expected_ends_the_asking(bench: Any, 
     bench.talk(60)
     bench.run()
     ((spent, count),) = bench.query("SELECT sum(cost_usd), count(*) FROM judge_answers")
-    assert 0.9 <= spent <= 1.0 + 3 * 0.1001
+    held = 60 * 0.0095  # for what was not asked yet: 820 estimated tokens and 100 of an answer each
+    assert 1.0 - held <= spent <= 1.0 + 3 * 0.1001
     assert bench.states("empathy") == {"ok": count, "over_budget": 60 - count}
     assert bench.query("SELECT count(*) FROM judge_questions") == [(0,)]
     assert bench.query("SELECT min(tokens_estimated) > 0 FROM judge_answers") == [(True,)]

@@ -70,13 +70,14 @@ SELECT
         WHEN 'trimmed' THEN holistic_value
         ELSE centre
     END) AS value,
-    CASE family
+    -- abs() makes one zero of the two that floating point has.
+    abs(CASE family
         WHEN 'count' THEN sqrt(variance_above)
         WHEN 'sum' THEN sqrt(variance_above)
         WHEN 'trimmed' THEN holistic_error
         WHEN 'quantile' THEN NULL
         ELSE sqrt(variance_above) / abs(below)
-    END AS standard_error
+    END) AS standard_error
 FROM planned;
 
 CREATE OR REPLACE TEMP TABLE estimates AS
