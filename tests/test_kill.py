@@ -15,7 +15,6 @@ import pytest
 
 from pipeline.sample import write_sample
 
-KILLS = 20
 # A server that has imported the command line forks a process for each run: the kills then hit work, not imports.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["pipeline.cli.app", "pipeline.cli.work"])
@@ -127,14 +126,15 @@ def test_the_reference_is_not_empty(undisturbed: tuple[Deployment, float]) -> No
     assert rows["stale_conversations"] == rows["stale_periods"] == []
 
 
+@pytest.mark.parametrize("kills", [pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(3600)]), 8])
 def test_killed_anywhere_and_run_again_the_rows_are_the_same(
-    undisturbed: tuple[Deployment, float], landing: Path, tmp_path: Path
+    undisturbed: tuple[Deployment, float], landing: Path, tmp_path: Path, kills: int
 ) -> None:
     reference, seconds = undisturbed
     expected = reference.rows()
     dice = random.Random(20)
     killed = cycles = 0
-    while killed < KILLS:
+    while killed < kills:
         cycles += 1
         deployment = Deployment(tmp_path / str(cycles), landing)
         for _ in range(1 + (cycles % 3 == 0)):  # some are killed twice

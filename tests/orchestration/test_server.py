@@ -101,7 +101,8 @@ def test_a_backfill_launched_from_the_page_writes_rows_and_a_signal_ends_everyth
             "SELECT DISTINCT window_end FROM extraction_runs WHERE metric_key = 'probe_long'"
         ).fetchall()
         (values,) = con.execute("SELECT count(*) FROM metric_values WHERE metric_key = 'probe_long'").fetchall()[0]
-    assert len(windows) == 2
+    # The schedule adds an hour of its own when the test runs over a full hour.
+    assert len([end for (end,) in windows if end.year == 2026 and end.month == 3]) == 2
     assert values > 0
     with dg.DagsterInstance.from_config(str(project.home / "dagster")) as instance:
         assert all(is_local(run) for run in instance.get_runs()), "the next `dev` may mark what this one leaves behind"
