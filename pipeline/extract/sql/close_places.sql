@@ -1,3 +1,5 @@
+-- reads: closed
+-- leaves: open_places without what was looked at or is no longer due
 DELETE FROM open_places AS p
 USING closed AS c
 WHERE p.workspace_id = $workspace_id

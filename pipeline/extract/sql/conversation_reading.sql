@@ -1,3 +1,5 @@
+-- reads: todo, todo_conversation, reader
+-- leaves: rows of reading: what each path finds in a conversation; `found` is put in by the caller
 INSERT INTO reading BY NAME
 WITH asked AS (
     SELECT conversation_id, /*found*/ AS found

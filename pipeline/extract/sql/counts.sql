@@ -1,3 +1,5 @@
+-- reads: work, fresh
+-- leaves: how many conversations of each metric are in which state, reused or new
 SELECT
     w.metric_key,
     coalesce(w.state, f.status) AS state,

@@ -1,3 +1,5 @@
+-- reads: changed, entered, metric_periods
+-- leaves: metric_definitions with new versions, the old ones ended; rows of stale_periods for what is restated
 UPDATE metric_definitions
 SET valid_to = $now
 WHERE workspace_id = $workspace_id

@@ -1,3 +1,5 @@
+-- reads: events, definition, reader
+-- leaves: the view event_reading: what each path finds in an event; `found` and `passes` are put in by the caller
 CREATE OR REPLACE TEMP VIEW event_reading AS
 WITH hit AS (
     SELECT

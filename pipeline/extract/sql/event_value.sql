@@ -1,3 +1,5 @@
+-- reads: event_reading
+-- leaves: the view event_value: the typed value of each event, or the state that says why it has none
 CREATE OR REPLACE TEMP VIEW event_value AS
 SELECT
     workspace_id,

@@ -1,3 +1,5 @@
+-- reads: event_reading, todo; variables workspace_id, todo_since, todo_until
+-- leaves: rows of reading: what events say of the conversation that they belong to, in order
 INSERT INTO reading BY NAME
 SELECT
     e.metric_key,

@@ -1,3 +1,6 @@
+-- reads: formula_input, eligible, known_value
+-- leaves: formula_result: what each formula makes of a conversation's values; inputs and results are put in by the
+--   caller
 CREATE OR REPLACE TEMP TABLE formula_result AS
 WITH input AS (
     SELECT

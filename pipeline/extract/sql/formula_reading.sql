@@ -1,3 +1,5 @@
+-- reads: formula_result
+-- leaves: rows of reading: one for each formula and conversation
 INSERT INTO reading BY NAME
 SELECT
     metric_key,

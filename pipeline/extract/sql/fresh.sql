@@ -1,3 +1,5 @@
+-- reads: nothing
+-- leaves: fresh, empty: the values that a run makes
 CREATE OR REPLACE TEMP TABLE fresh (
     metric_key VARCHAR NOT NULL,
     definition_version VARCHAR NOT NULL,

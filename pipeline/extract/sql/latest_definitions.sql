@@ -1,3 +1,5 @@
+-- reads: metric_definitions
+-- leaves: the newest version of each metric, and whether it has ended
 SELECT key, version, metric_type, body, valid_to IS NOT NULL AS ended
 FROM metric_definitions
 WHERE workspace_id = $workspace_id

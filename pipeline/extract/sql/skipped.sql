@@ -1,3 +1,5 @@
+-- reads: skipped, metric_values
+-- leaves: rows of fresh for what was not looked at, where that is news; variable skipped_since
 SET VARIABLE skipped_since = (SELECT min(first_arrival_at) FROM skipped);
 
 INSERT INTO fresh BY NAME

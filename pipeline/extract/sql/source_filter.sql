@@ -1,3 +1,5 @@
+-- reads: conversations, eligible, filtered; variables workspace_id, assembled_since
+-- leaves: rows of gate_verdict: what a filter of the definition keeps out; `passes` is put in by the caller
 INSERT INTO gate_verdict BY NAME
 WITH asked AS (
     SELECT conversation_id, [/*passes*/]::BOOLEAN[] AS passes

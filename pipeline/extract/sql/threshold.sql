@@ -1,3 +1,5 @@
+-- reads: threshold, definition, known, known_value, eligible
+-- leaves: rows of reading: whether another metric's value meets a number, text or truth; the macro compare
 CREATE OR REPLACE TEMP MACRO compare(operator, a, b) AS
     CASE operator
         WHEN '==' THEN a = b

@@ -1,3 +1,5 @@
+-- reads: todo, todo_conversation, reader, definition
+-- leaves: rows of reading: what each path finds in a turn; `found` is put in by the caller
 INSERT INTO reading BY NAME
 WITH turn AS (
     SELECT conversation_id, unnest(turns, max_depth := 2)

@@ -1,3 +1,5 @@
+-- reads: nothing
+-- leaves: work, empty: each conversation of each metric, with what is known of it
 CREATE OR REPLACE TEMP TABLE work (
     metric_key VARCHAR,
     definition_version VARCHAR,

@@ -1,3 +1,5 @@
+-- reads: events, written_name, todo; variables workspace_id, todo_since, todo_until
+-- leaves: rows of reading: what agents wrote of a metric themselves
 INSERT INTO reading BY NAME
 WITH numbered AS (
     SELECT

@@ -1,3 +1,5 @@
+-- reads: conversations
+-- leaves: a row for each channel and class of traffic: how many, how long, how they went
 SELECT
     coalesce(channel, 'unknown') AS channel,
     traffic,
