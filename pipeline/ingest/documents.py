@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Literal
 
 import orjson
@@ -21,6 +22,8 @@ Problem = Literal["too_large", "torn", "no_document"]
 
 def first_document(text: bytes) -> bytes | None:
     """The first document of a text, if it is whole and good JSON."""
+    with suppress(orjson.JSONDecodeError):  # most texts are one document, and need not be looked through
+        return text.strip() if isinstance(orjson.loads(text), dict | list) else None
     found, problem = next(split_documents(io.BufferedReader(io.BytesIO()), text, len(text)), (b"", "torn"))
     try:
         return found if problem is None and orjson.loads(found) is not None else None
@@ -42,7 +45,7 @@ def split_documents(stream: io.BufferedReader, start: bytes, max_bytes: int) -> 
     window = _Window(stream, start)
     while window.skip(_BETWEEN):
         if window.buffer[window.begin] not in b"{[":
-            yield window.line(max_bytes), "no_document"
+            yield window.line(), "no_document"
             continue
         found, problem = window.document(max_bytes)
         yield found, problem
@@ -73,13 +76,16 @@ class _Window:
             if not self._more(len(self.buffer)):
                 return False
 
-    def line(self, max_bytes: int) -> bytes:
-        """Pass over the rest of a line; its beginning."""
-        while (end := self.buffer.find(b"\n", self.begin)) < 0 and len(self.buffer) - self.begin <= max_bytes:
+    def line(self) -> bytes:
+        """Pass over the rest of a line, however long; its beginning."""
+        found = b""
+        while (end := self.buffer.find(b"\n", self.begin)) < 0:
+            found += self.buffer[self.begin : self.begin + 2000 - len(found)]
+            self.begin = len(self.buffer)
             if not self._more(self.begin):
-                break
-        end = end if end >= 0 else len(self.buffer)
-        found, self.begin = self.buffer[self.begin : min(end, self.begin + 2000)], end
+                return found
+        found += self.buffer[self.begin : min(end, self.begin + 2000 - len(found))]
+        self.begin = end
         return found
 
     def document(self, max_bytes: int) -> tuple[bytes, Problem | None]:
@@ -93,7 +99,7 @@ class _Window:
                 dropped += seen - self.begin if drop else 0
                 keep_from = seen if drop else self.begin
                 if not self._more(keep_from):
-                    return self.buffer[self.begin : self.begin + 2000], "torn"
+                    return self._torn(len(self.buffer), dropped, max_bytes)
                 position = seen - keep_from
                 continue
             position, mark = token.end(), token[0]
@@ -101,17 +107,24 @@ class _Window:
                 in_string = not in_string
             elif in_string:
                 if mark == b"\n":
-                    return self.buffer[self.begin : min(position, self.begin + 2000)], "torn"
+                    return self._torn(position, dropped, max_bytes)
             elif mark in b"{[":
                 depth += 1
                 if depth > _MAX_NESTING:
-                    return self.buffer[self.begin : self.begin + 2000], "torn"
+                    return self._torn(position, dropped, max_bytes)
             else:
                 depth -= 1
                 if depth == 0:
                     found, self.begin = self.buffer[self.begin : position], position
                     too_large = dropped + len(found) > max_bytes
                     return (found[:2000], "too_large") if too_large else (found, None)
+
+    def _torn(self, position: int, dropped: int, max_bytes: int) -> tuple[bytes, Problem]:
+        """The beginning of a document that does not end. Of one that is too large, what was read is passed over."""
+        found = self.buffer[self.begin : min(position, self.begin + 2000)]
+        if dropped + position - self.begin > max_bytes:  # some of it may be held no more, wherever blocks end
+            self.begin = position - 1
+        return found, "torn"
 
     def resume(self) -> bool:
         """Go to the next line that begins with a bracket; False without one."""

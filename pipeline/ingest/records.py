@@ -150,7 +150,7 @@ def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record | Lines]
     if _holds_lines(start):
         yield from _lines(stream, start, max_bytes)
         return
-    whole = start.strip() if _is_document(start) else first_document(start)
+    whole = first_document(start)
     if whole is None and start.lstrip()[:1] == b"{" and len(start) <= max_bytes and (block := stream.read(max_bytes)):
         start += block  # its first document is larger than a block
         whole = first_document(start)
@@ -162,15 +162,6 @@ def _json(stream: io.BufferedReader, max_bytes: int) -> Iterator[Record | Lines]
         yield Record("", start[:2000], _too_large(max_bytes))
     elif document.strip():
         yield Record("", document)
-
-
-def _is_document(text: bytes) -> bool:
-    """Whether all of a text is one document."""
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 def _holds_lines(text: bytes) -> bool:
