@@ -15,6 +15,7 @@ from api_server import Server, conversation, insert, serving, start
 def test_no_failed_and_no_torn_read(readers: int, publications: int, tmp_path: Path) -> None:
     settings, store, keys = start(tmp_path)
     done = threading.Event()
+    seen: set[float] = set()
 
     def publish(mark: float) -> None:
         with store.transaction() as con:
@@ -22,16 +23,14 @@ def test_no_failed_and_no_torn_read(readers: int, publications: int, tmp_path: P
             con.execute("UPDATE metric_values SET value_number = ? WHERE workspace_id = ?", [mark, store.workspace_id])
         store.publish()
 
-    def read(client: httpx2.Client) -> set[float]:
-        seen: set[float] = set()
-        while not done.is_set() or not seen:
+    def read(client: httpx2.Client) -> None:
+        while not done.is_set():
             answer = client.get("/metrics?scope=all&source=all")
             assert answer.status_code == 200, answer.text
             values = {row["value"] for row in answer.json()["metrics"]}
             assert len(values) == 1, values
-            seen |= values
+            seen.update(values)
             done.wait(0.2)  # a dashboard that asks often
-        return seen
 
     publish(0.0)
     serve = settings.serve.model_copy(update={"requests_at_once": readers})  # all readers have one key
@@ -43,10 +42,13 @@ def test_no_failed_and_no_torn_read(readers: int, publications: int, tmp_path: P
             try:
                 for mark in range(1, publications + 1):
                     publish(float(mark))
+                    while mark % 2 and mark not in seen and not any(reader.done() for reader in reading):
+                        done.wait(0.01)  # however slow the machine is, readers see publications come
             finally:
                 done.set()
-            seen = set().union(*(reader.result() for reader in reading))
-        assert len(seen) > 1  # readers saw publications come
+            for reader in reading:
+                reader.result()
+        assert len(seen) >= publications // 2
         (row, *_) = client.get("/metrics").json()["metrics"]
         assert row["value"] == float(publications)
 

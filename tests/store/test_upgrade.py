@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from pipeline.settings import Settings
@@ -37,7 +38,5 @@ def test_readers_never_meet_the_columns_of_the_version_before(
 
 
 def _publish_as_it_was(self: DatabaseFile, con: object) -> None:
-    import duckdb
-
     with duckdb.connect(str(self._published["control"])) as fresh:
         fresh.execute("CREATE TABLE webhooks (workspace_id VARCHAR)")
