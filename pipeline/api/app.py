@@ -50,9 +50,7 @@ from pipeline.workspace.webhooks import deliver, read_webhooks
 _LOG = logging.getLogger("metric_store.api")
 _BACKGROUND_SECONDS = 15.0
 
-EXPOSED = (
-    *("ETag", "Link", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id"),
-)
+EXPOSED = ["ETag", "Link", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-Id"]
 """Headers that a page of another origin may read."""
 
 

@@ -25,6 +25,7 @@ import sqlglot
 
 from pipeline.errors import ExpressionError
 from pipeline.reports.guarded_sql import guard
+from pipeline.store.engine import literal
 
 _BESIDE = 64 * 2**20
 """Address space for what DuckDB does not count and for the answer."""
@@ -99,8 +100,7 @@ def open_files(files: Mapping[str, str], memory: int) -> duckdb.DuckDBPyConnecti
     con.execute("SET TimeZone = 'UTC'")
     con.execute("SET enable_progress_bar = FALSE")
     for number, (table, file) in enumerate(files.items()):
-        path = file.replace("'", "''")
-        con.execute(f"ATTACH '{path}' AS readable_{number} (READ_ONLY)")
+        con.execute(f"ATTACH {literal(file)} AS readable_{number} (READ_ONLY)")
         con.execute(f"CREATE VIEW {table} AS FROM readable_{number}.main.{table}")
     con.execute("SET python_enable_replacements = FALSE")
     con.execute("SET enable_external_access = FALSE")

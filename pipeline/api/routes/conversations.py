@@ -137,7 +137,7 @@ def list_conversations(
     found = [{**row, **_hidden_measures(service, caller), "source": row["traffic"]} for row in rows]
     total = counted[0]["total"] if counted else 0
     again = {} if drawn is None else {"seed": drawn}
-    link_next(request, response, offset=offset + limit, more=bool(rows) and offset + limit < total, **again)
+    link_next(request, response, offset=offset + limit, more=offset + limit < total, **again)
     return ConversationsResponse.model_validate({"conversations": found, "total": total, "seed": drawn})
 
 

@@ -116,7 +116,7 @@ def list_runs(
         rows = ledger.runs(con, caller.workspace_id, caller.metric_list, limit, offset)
         counted = rows or (ledger.runs(con, caller.workspace_id, caller.metric_list, 1, 0) if offset else [])
     total = counted[0]["total"] if counted else 0
-    link_next(request, response, offset=offset + limit, more=bool(rows) and offset + limit < total)
+    link_next(request, response, offset=offset + limit, more=offset + limit < total)
     return RunsResponse.model_validate({"runs": [_with_states(row, caller) for row in rows], "total": total})
 
 

@@ -140,7 +140,7 @@ def list_single_values(
         if not rows and offset:  # past the last page
             first = single_values(con, caller.workspace_id, **chosen, limit=1)
             total = first[0]["total"] if first else 0
-    link_next(request, response, offset=offset + limit, more=bool(rows) and offset + limit < total)
+    link_next(request, response, offset=offset + limit, more=offset + limit < total)
     shown = [single_value(row, caller) for row in service.shown(caller, rows)]
     return SingleValuesResponse.model_validate({"values": shown, "total": total})
 
