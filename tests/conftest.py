@@ -19,6 +19,9 @@ PROJECT = Path(__file__).parent.parent
 # A suite that a shell starts in the background inherits an ignored SIGINT, and so would every process it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Some images forbid bytecode. Then each of the hundreds of processes would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked `both_stores` twice."""

@@ -6,19 +6,22 @@ unique keys, as ingestion stores them. A JSON null is found by both; SQL's text 
 
 from __future__ import annotations
 
+import threading
 import warnings
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from jsonpath_ng.exceptions import JSONPathError
-from jsonpath_ng.ext.parser import parse
+from jsonpath_ng.ext.parser import ExtentedJsonPathParser
 from jsonpath_ng.jsonpath import Child, Fields, Index, JSONPath, Root
 
 from pipeline.errors import ExpressionError
 
 MAX_LENGTH = 1000
 MAX_INDEX = 2**31 - 1
+
+_one_at_a_time = threading.Lock()  # a parser keeps the state of the text that it reads
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,19 @@ def parse_path(text: str) -> Path:
         # Python's regular expressions can take exponential time on a hostile document.
         raise ExpressionError(f"`{text}` matches a regular expression inside a path; use the mode `pattern`.")
     try:
-        with warnings.catch_warnings():
+        with _one_at_a_time, warnings.catch_warnings():
             warnings.simplefilter("error", DeprecationWarning)
-            compiled = parse(text)
+            compiled = _parser().parse(text)
     except (JSONPathError, DeprecationWarning, RecursionError) as error:
         reason = str(error).splitlines()[0].strip().rstrip(".") if str(error) else "nested too deeply"
         raise ExpressionError(f"`{text}` is not a JSONPath: {reason}; quote unusual names, as in `$['a b']`.") from None
     return Path(text, _sql(compiled), compiled, _container(compiled))
+
+
+@cache
+def _parser() -> ExtentedJsonPathParser:
+    """The parser; making one takes longer than reading a path."""
+    return ExtentedJsonPathParser()
 
 
 def _container(compiled: JSONPath) -> JSONPath | None:

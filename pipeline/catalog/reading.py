@@ -119,7 +119,7 @@ def _parse(text: str) -> Document:
     document = Document("")
     builder = _Builder(document)
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in YAML(typ="safe").parse(text):
             if not builder.take(event):
                 break
         else:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,13 @@ def rows(bench: Any) -> dict[str, Any]:
 
 def processes() -> list[int]:
     """Ids of the processes that share the work of this one."""
-    children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [int(pid) for pid in children if b"shard_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a process may end while it is looked at
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"shard_worker" in (status.parent / "cmdline").read_bytes():
+                found.append(int(status.parent.name))
+    return found
 
 
 def stalling(serve: Serve, requests: int) -> tuple[SampleJudge, threading.Event]:
