@@ -68,7 +68,7 @@ class UnknownConversationError(UserError):
 
 
 class NotFoundError(UserError):
-    """A run, revision, key, threshold or webhook that was named does not exist."""
+    """A run, revision, key or webhook that was named does not exist."""
 
 
 class NotBegunError(UserError):

@@ -22,7 +22,7 @@ from pipeline.api.head import HeadMiddleware
 from pipeline.api.request_id import RequestIdMiddleware
 from pipeline.api.routes import (
     access,
-    alerts,
+    alarms,
     checks,
     conversations,
     evaluate,
@@ -32,6 +32,7 @@ from pipeline.api.routes import (
     ledger,
     metrics,
     query,
+    thresholds,
     values,
 )
 from pipeline.api.routes import (
@@ -97,7 +98,8 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         ledger,
         query,
         intake,
-        alerts,
+        alarms,
+        thresholds,
         access,
     ):
         app.include_router(module.router)

@@ -37,7 +37,7 @@ that of the header `X-Request-Id`, which you may send; the server's log has it. 
 `urn:metric-store:problem:`: {", ".join(f"`{code}`" for code in TITLES)}.
 503 and 429 say in `Retry-After` when to come back.
 
-**Keys.** `Authorization: Bearer ms_…`. Any role reads and evaluates; admin and owner change definitions, thresholds,
+**Keys.** `Authorization: Bearer ms_…`. Any role reads and evaluates; admin and owner change definitions, alarms,
 webhooks and send events; the owner decides what keys may read. A key for another workspace is told 404.
 
 **Sending again.** Send an `Idempotency-Key` (a UUID) with a POST that creates something: sent again within a day it is

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from jsonpath_ng.exceptions import JSONPathError
-from jsonpath_ng.ext.parser import ExtentedJsonPathParser
+from jsonpath_ng.ext.parser import ExtendedJsonPathParser
 from jsonpath_ng.jsonpath import Child, Fields, Index, JSONPath, Root
 
 from pipeline.errors import ExpressionError
@@ -77,9 +77,9 @@ def parse_path(text: str) -> Path:
 
 
 @cache
-def _parser() -> ExtentedJsonPathParser:
+def _parser() -> ExtendedJsonPathParser:
     """The parser; making one takes longer than reading a path."""
-    return ExtentedJsonPathParser()
+    return ExtendedJsonPathParser()
 
 
 def _container(compiled: JSONPath) -> JSONPath | None:

@@ -36,7 +36,7 @@ def failing(con: duckdb.DuckDBPyConnection, run: RunContext, outcomes: Iterable[
         run: whose window it is.
         outcomes: of metrics whose values are written.
     """
-    return [_judged(con, run, outcome) for outcome in outcomes]
+    return [_with_failure(con, run, outcome) for outcome in outcomes]
 
 
 def too_many(errors: int, examined: int, most: float) -> bool:
@@ -58,7 +58,7 @@ def readable(reason: str) -> str:
     return _SECRET.sub("…", line)[:_MOST].rstrip(". ")
 
 
-def _judged(con: duckdb.DuckDBPyConnection, run: RunContext, outcome: MetricOutcome) -> MetricOutcome:
+def _with_failure(con: duckdb.DuckDBPyConnection, run: RunContext, outcome: MetricOutcome) -> MetricOutcome:
     errors = outcome.states.get("error", 0)
     examined = outcome.eligible - sum(outcome.states.get(state, 0) for state in NOT_EXAMINED)
     if outcome.failure is not None or not too_many(errors, examined, run.settings.max_error_share):

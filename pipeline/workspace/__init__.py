@@ -1,1 +1,1 @@
-"""What the people and programs of a workspace change and send: keys, access, settings, thresholds, webhooks, events."""
+"""What the people and programs of a workspace change and send: keys, access, settings, alarms, webhooks, events."""

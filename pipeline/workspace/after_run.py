@@ -15,7 +15,7 @@ from pipeline.workspace.webhooks import deliver, read_webhooks
 
 
 def tell(settings: Settings, store: Store, catalog: Catalog, run_ids: Iterable[str], now: datetime) -> int:
-    """Announce finished runs, check thresholds and freshness, and send what is due. Costs nothing without a webhook.
+    """Announce finished runs, check alarms, and send what is due. Costs nothing without a webhook.
 
     Args:
         settings: of the deployment.

@@ -1,4 +1,4 @@
-"""Thresholds on period rows and freshness of the ledger: what is checked after a run, and told once when it changes."""
+"""Alarms on period rows and on freshness: what is checked after a run, and told once when it changes."""
 
 from __future__ import annotations
 
@@ -23,47 +23,45 @@ from pipeline.workspace.webhooks import Event, announce
 
 SQL = "pipeline.workspace.sql"
 
-State = Literal["ok", "crossed", "no_data"]
+State = Literal["ok", "raised", "no_data"]
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """An alarm when a metric's newest complete period compares with a number."""
+class Alarm:
+    """Raised when a metric's newest complete period compares with a number."""
 
     metric_key: str
     operator: Operator
     value: float
     granularity: Literal["hour", "day"] = "day"
     service_id: str | None = None
-    threshold_id: str = ""
+    alarm_id: str = ""
 
 
 @dataclass(frozen=True)
-class CheckedThreshold:
-    """A threshold and what the snapshot says about it.
+class CheckedAlarm:
+    """An alarm and what the snapshot says about it.
 
     Attributes:
         state: `no_data` when no period is complete or the newest has no value; that is never `ok`.
         row: the period row that was compared.
     """
 
-    threshold: Threshold
+    alarm: Alarm
     state: State
     row: Row | None
 
 
-def replace_thresholds(
-    store: Store, workspace_id: str, thresholds: Sequence[Threshold], *, actor: str, now: datetime
-) -> None:
-    """Put these in the place of all thresholds of a workspace."""
+def replace_alarms(store: Store, workspace_id: str, alarms: Sequence[Alarm], *, actor: str, now: datetime) -> None:
+    """Put these in the place of all alarms of a workspace."""
     with control_transaction(store) as con:
-        con.execute("DELETE FROM thresholds WHERE workspace_id = ?", [workspace_id])
-        for each in thresholds:
+        con.execute("DELETE FROM alarms WHERE workspace_id = ?", [workspace_id])
+        for each in alarms:
             con.execute(
-                "INSERT INTO thresholds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO alarms VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     workspace_id,
-                    each.threshold_id or secrets.token_hex(6),
+                    each.alarm_id or secrets.token_hex(6),
                     each.metric_key,
                     each.operator,
                     each.value,
@@ -73,40 +71,40 @@ def replace_thresholds(
                     actor,
                 ],
             )
-        audit.record(con, workspace_id, actor, "thresholds.replace", None, now, {"count": len(thresholds)})
+        audit.record(con, workspace_id, actor, "alarms.replace", None, now, {"count": len(alarms)})
 
 
-def read_thresholds(con: duckdb.DuckDBPyConnection, workspace_id: str) -> list[Threshold]:
-    """All thresholds of a workspace, by metric."""
+def read_alarms(con: duckdb.DuckDBPyConnection, workspace_id: str) -> list[Alarm]:
+    """All alarms of a workspace, by metric."""
     rows = con.execute(
-        "SELECT metric_key, operator, value, granularity, service_id, threshold_id FROM thresholds "
-        "WHERE workspace_id = ? ORDER BY metric_key, threshold_id",
+        "SELECT metric_key, operator, value, granularity, service_id, alarm_id FROM alarms "
+        "WHERE workspace_id = ? ORDER BY metric_key, alarm_id",
         [workspace_id],
     ).fetchall()
-    return [Threshold(*row) for row in rows]
+    return [Alarm(*row) for row in rows]
 
 
-def check_thresholds(
-    con: duckdb.DuckDBPyConnection, workspace_id: str, thresholds: Sequence[Threshold], now: datetime
-) -> list[CheckedThreshold]:
+def check_alarms(
+    con: duckdb.DuckDBPyConnection, workspace_id: str, alarms: Sequence[Alarm], now: datetime
+) -> list[CheckedAlarm]:
     """Compare each with the newest complete production period of its metric.
 
     Args:
         con: a connection to the snapshot.
         workspace_id: whose rows.
-        thresholds: what to compare.
+        alarms: what to compare.
         now: periods that end later are not complete.
     """
-    if not thresholds:
+    if not alarms:
         return []
-    names = ("threshold_id", "metric_key", "granularity", "service_id")
+    names = ("alarm_id", "metric_key", "granularity", "service_id")
     schema = pa.schema([(name, pa.string()) for name in names])
-    rows = [{name: getattr(each, name) for name in names} for each in thresholds]
-    con.register("thresholds_asked", pa.Table.from_pylist(rows, schema=schema))
+    rows = [{name: getattr(each, name) for name in names} for each in alarms]
+    con.register("alarms_asked", pa.Table.from_pylist(rows, schema=schema))
     found = fetch_rows(con, load_sql(SQL, "newest_periods"), {"workspace_id": workspace_id, "now": now})
-    con.unregister("thresholds_asked")
-    by_id = {row["threshold_id"]: row for row in found}
-    return [_checked(each, by_id.get(each.threshold_id)) for each in thresholds]
+    con.unregister("alarms_asked")
+    by_id = {row["alarm_id"]: row for row in found}
+    return [_checked(each, by_id.get(each.alarm_id)) for each in alarms]
 
 
 def watch(
@@ -130,10 +128,9 @@ def watch(
     Returns:
         How many alarms changed.
     """
-    alarms = _threshold_alarms(data, control, workspace_id, now) | _freshness_alarms(data, catalog, workspace_id, now)
-    changed = {
-        name: alarm for name, alarm in alarms.items() if alarm[0] != _raised(control, workspace_id).get(name, False)
-    }
+    news = _of_alarms(data, control, workspace_id, now) | _of_freshness(data, catalog, workspace_id, now)
+    known = _raised(control, workspace_id)
+    changed = {name: found for name, found in news.items() if found[0] != known.get(name, False)}
     if not changed:
         return 0
     with control_transaction(store) as con:
@@ -163,29 +160,29 @@ def announce_run(store: Store, data: duckdb.DuckDBPyConnection, workspace_id: st
         return announce(con, workspace_id, "run.finished", {"run_id": run_id, **_plain(found[0])}, now)
 
 
-Alarm = tuple[bool, Event, dict[str, object]]
+_News = tuple[bool, Event, dict[str, object]]
 
 
-def _threshold_alarms(
+def _of_alarms(
     data: duckdb.DuckDBPyConnection, control: duckdb.DuckDBPyConnection, workspace_id: str, now: datetime
-) -> dict[str, Alarm]:
-    alarms: dict[str, Alarm] = {}
-    for checked in check_thresholds(data, workspace_id, read_thresholds(control, workspace_id), now):
-        each, row = checked.threshold, checked.row
+) -> dict[str, _News]:
+    news: dict[str, _News] = {}
+    for checked in check_alarms(data, workspace_id, read_alarms(control, workspace_id), now):
+        each, row = checked.alarm, checked.row
         if row is None or checked.state == "no_data":
             continue  # says nothing, so it neither raises an alarm nor ends one
         shown = ("metric_key", "value", "period_start", "period_end", "event_count", "eligible_count", "service_id")
         detail = {name: row[name] for name in shown}
-        detail |= {"threshold_id": each.threshold_id, "operator": each.operator, "threshold": each.value}
-        event: Event = "threshold.crossed" if checked.state == "crossed" else "threshold.recovered"
-        alarms[f"threshold:{each.threshold_id}"] = (checked.state == "crossed", event, _plain(detail))
-    return alarms
+        detail |= {"alarm_id": each.alarm_id, "operator": each.operator, "limit": each.value}
+        event: Event = "alarm.raised" if checked.state == "raised" else "alarm.recovered"
+        news[f"alarm:{each.alarm_id}"] = (checked.state == "raised", event, _plain(detail))
+    return news
 
 
-def _freshness_alarms(
+def _of_freshness(
     data: duckdb.DuckDBPyConnection, catalog: Catalog, workspace_id: str, now: datetime
-) -> dict[str, Alarm]:
-    alarms: dict[str, Alarm] = {}
+) -> dict[str, _News]:
+    news: dict[str, _News] = {}
     for key, found in freshness(data, workspace_id, catalog.active, now).items():
         if found.state in ("never_run", "no_data") or found.done_until is None:
             continue  # says nothing, so it neither raises an alarm nor ends one; coverage says what never ran
@@ -195,15 +192,15 @@ def _freshness_alarms(
             "freshness_sla_minutes": catalog.by_key[key].definition.freshness_sla_minutes,
         }
         event: Event = "freshness.missed" if found.state == "stale" else "freshness.recovered"
-        alarms[f"freshness:{key}"] = (found.state == "stale", event, detail)
-    return alarms
+        news[f"freshness:{key}"] = (found.state == "stale", event, detail)
+    return news
 
 
-def _checked(threshold: Threshold, row: Row | None) -> CheckedThreshold:
+def _checked(alarm: Alarm, row: Row | None) -> CheckedAlarm:
     if row is None or row["value"] is None:
-        return CheckedThreshold(threshold, "no_data", row)
-    crossed = COMPARE[threshold.operator](row["value"], threshold.value)
-    return CheckedThreshold(threshold, "crossed" if crossed else "ok", row)
+        return CheckedAlarm(alarm, "no_data", row)
+    raised = COMPARE[alarm.operator](row["value"], alarm.value)
+    return CheckedAlarm(alarm, "raised" if raised else "ok", row)
 
 
 def _raised(con: duckdb.DuckDBPyConnection, workspace_id: str) -> dict[str, bool]:

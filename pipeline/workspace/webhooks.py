@@ -29,8 +29,15 @@ from pipeline.store.snapshot import SnapshotReader
 from pipeline.workspace import audit
 from pipeline.workspace.outgoing import Message, Outcome, check_url, send_all
 
-Event = Literal["run.finished", "threshold.crossed", "threshold.recovered", "freshness.missed", "freshness.recovered"]
+Event = Literal["run.finished", "alarm.raised", "alarm.recovered", "freshness.missed", "freshness.recovered"]
 EVENTS: tuple[Event, ...] = get_args(Event)
+DeprecatedEvent = Literal["threshold.crossed", "threshold.recovered"]
+_FORMER: dict[Event, DeprecatedEvent] = {
+    "alarm.raised": "threshold.crossed",
+    "alarm.recovered": "threshold.recovered",
+}
+"""What an event was called before; a receiver that asked for the old name gets messages as they were then."""
+_FORMER_FIELDS = {"alarm_id": "threshold_id", "limit": "threshold"}
 TEST = "webhook.test"
 
 _WAITS = tuple(timedelta(seconds=seconds) for seconds in (15, 60, 300, 1800, 7200, 21600, 43200))
@@ -58,7 +65,14 @@ class Webhook:
 
 
 def create_webhook(
-    settings: Settings, store: Store, workspace_id: str, url: str, events: Sequence[Event], *, actor: str, now: datetime
+    settings: Settings,
+    store: Store,
+    workspace_id: str,
+    url: str,
+    events: Sequence[Event | DeprecatedEvent],
+    *,
+    actor: str,
+    now: datetime,
 ) -> tuple[Webhook, str]:
     """Add a receiver.
 
@@ -83,7 +97,7 @@ def change_webhook(
     webhook_id: str,
     *,
     url: str | None = None,
-    events: Sequence[Event] | None = None,
+    events: Sequence[Event | DeprecatedEvent] | None = None,
     actor: str,
     now: datetime,
 ) -> Webhook:
@@ -225,11 +239,20 @@ def announce(
     Returns:
         How many receivers will get it.
     """
-    receivers = [webhook for webhook in read_webhooks(con, workspace_id) if event in webhook.events]
+    webhooks = read_webhooks(con, workspace_id)
+    receivers = [webhook for webhook in webhooks if event in webhook.events]
     body = _body(workspace_id, event, data, now)
     for webhook in receivers:
         _post(con, workspace_id, _fresh_id(), webhook.webhook_id, event, body, now)
-    return len(receivers)
+    former = _FORMER.get(event)
+    late = [webhook for webhook in webhooks if former in webhook.events and event not in webhook.events]
+    for webhook in late if former is not None else []:
+        told = {_FORMER_FIELDS.get(name, name): value for name, value in data.items()}
+        body = _body(
+            workspace_id, former, told, now, deprecated=f"{former} is now {event}: change the webhook's events"
+        )
+        _post(con, workspace_id, _fresh_id(), webhook.webhook_id, former, body, now)
+    return len(receivers) + len(late)
 
 
 def deliver(settings: Settings, store: Store, control: SnapshotReader, *, now: datetime) -> int:
@@ -280,8 +303,8 @@ def _fresh_id() -> str:
     return f"msg_{secrets.token_hex(12)}"
 
 
-def _body(workspace_id: str, event: str, data: Mapping[str, object], now: datetime) -> str:
-    body = {"type": event, "timestamp": now.isoformat(), "workspace_id": workspace_id, "data": data}
+def _body(workspace_id: str, event: str, data: Mapping[str, object], now: datetime, **more: str) -> str:
+    body = {"type": event, "timestamp": now.isoformat(), "workspace_id": workspace_id, **more, "data": data}
     return orjson.dumps(body).decode()
 
 

@@ -30,6 +30,7 @@ READS = [
     "/metrics/catalog",
     "/settings/metrics",
     "/settings/metrics/history",
+    "/settings/alarms",
     "/settings/thresholds",
     "/settings/access",
     "/calls/call-1/metrics",

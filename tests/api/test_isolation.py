@@ -25,6 +25,7 @@ BODIES: dict[str, Any] = {
     "update-metric-settings": {"definitions": [METRIC]},
     "change-metric-settings": {"definitions": [METRIC]},
     "restore-metric-settings": None,
+    "update-alarms": {"alarms": [{"metric_key": "from_file", "operator": ">", "value": 1.0}]},
     "update-thresholds": {"thresholds": [{"metric_key": "from_file", "operator": ">", "value": 1.0}]},
     "create-webhook": {"url": "https://1.1.1.1/hook", "events": ["run.finished"]},
     "delete-webhook": None,
@@ -42,7 +43,7 @@ BODIES: dict[str, Any] = {
     "write-metric": {"name": "intruder", "value": 1},
 }
 """What each operation that is no GET is sent; valid, so that only the key can be what is refused."""
-STATE = ("/settings/metrics", "/settings/metrics/history", "/settings/thresholds", "/settings/access", "/webhooks")
+STATE = ("/settings/metrics", "/settings/metrics/history", "/settings/alarms", "/settings/access", "/webhooks")
 ANYTHING_BUT_GET = ("put", "post", "patch", "delete")
 OPERATIONS = [
     (method, path, operation["operationId"])

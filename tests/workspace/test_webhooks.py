@@ -1,4 +1,4 @@
-"""Webhooks against a real receiver: signed, retried, told once; thresholds and freshness that raise them."""
+"""Webhooks against a real receiver: signed, retried, told once; alarms and freshness that raise them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.store import Store
 from pipeline.store.control import control_transaction
 from pipeline.store.snapshot import snapshot_reader
 from pipeline.workspace.after_run import tell
-from pipeline.workspace.alarms import Threshold, replace_thresholds
+from pipeline.workspace.alarms import Alarm, replace_alarms
 from pipeline.workspace.keys import create_key
 from pipeline.workspace.webhooks import EVENTS, create_webhook, deliver, sign
 
@@ -132,18 +132,18 @@ def test_a_receiver_that_is_away_is_tried_again_and_given_up(
     assert gave_up == [(1,)]
 
 
-def test_a_threshold_is_told_when_crossed_and_when_recovered_once_each(
+def test_an_alarm_is_told_when_raised_and_when_recovered_once_each(
     deployment: tuple[Settings, Store], receiver: Receiver
 ) -> None:
     settings, store = deployment
     catalog = load_catalog(settings)
     create_webhook(settings, store, OURS, receiver.url, EVENTS, actor="cli", now=NOW)
-    replace_thresholds(store, OURS, [Threshold(KEY, "<", 82.0)], actor="cli", now=NOW)  # yesterday has 81
+    replace_alarms(store, OURS, [Alarm(KEY, "<", 82.0)], actor="cli", now=NOW)  # yesterday has 81
     for _ in range(3):
         tell(settings, store, catalog, [], NOW)
-    assert receiver.types() == ["threshold.crossed"]
+    assert receiver.types() == ["alarm.raised"]
     data = json.loads(receiver.got[0][1])["data"]
-    assert (data["metric_key"], data["value"], data["threshold"]) == (KEY, 81.0, 82.0)
+    assert (data["metric_key"], data["value"], data["limit"]) == (KEY, 81.0, 82.0)
     tomorrow = NOW + timedelta(days=1)
     with store.transaction() as con:
         insert(con, "metric_periods", [period(KEY, catalog.get(KEY).version, TODAY, None)])
@@ -151,16 +151,45 @@ def test_a_threshold_is_told_when_crossed_and_when_recovered_once_each(
         con.execute("UPDATE metric_periods SET superseded_at = now() WHERE service_id IS NOT NULL")
     store.publish()
     tell(settings, store, catalog, [], tomorrow)
-    assert "threshold.recovered" not in receiver.types()  # no value says nothing
+    assert "alarm.recovered" not in receiver.types()  # no value says nothing
     with store.transaction() as con:
         con.execute("UPDATE metric_periods SET value = 95 WHERE period_start = ? AND granularity = 'day'", [TODAY])
     store.publish()
     for _ in range(2):
         tell(settings, store, catalog, [], tomorrow)
-    assert [each for each in receiver.types() if each.startswith("threshold")] == [
-        "threshold.crossed",
-        "threshold.recovered",
-    ]
+    assert [each for each in receiver.types() if each.startswith("alarm")] == ["alarm.raised", "alarm.recovered"]
+
+
+def test_a_receiver_that_asked_for_the_former_name_is_told_as_before(
+    deployment: tuple[Settings, Store], receiver: Receiver
+) -> None:
+    settings, store = deployment
+    create_webhook(settings, store, OURS, receiver.url, ["threshold.crossed"], actor="cli", now=NOW)
+    replace_alarms(store, OURS, [Alarm(KEY, "<", 82.0)], actor="cli", now=NOW)
+    for _ in range(2):
+        tell(settings, store, load_catalog(settings), [], NOW)
+    (message,) = [json.loads(body) for _, body in receiver.got]
+    assert message["type"] == "threshold.crossed"
+    assert message["deprecated"] == "threshold.crossed is now alarm.raised: change the webhook's events"
+    assert message["data"]["threshold"] == 82.0
+    assert message["data"]["threshold_id"]
+    assert not message["data"].keys() & {"alarm_id", "limit"}
+
+
+def test_alarms_answer_under_their_former_path(deployment: tuple[Settings, Store], tmp_path: Path) -> None:
+    settings, store = deployment
+    keys = {"admin": create_key(store, "admin", "admin", actor="cli", now=datetime.now(UTC))[1]}
+    rule = {"metric_key": KEY, "operator": "<", "value": 82.0, "granularity": "day", "service_id": None}
+    with serving(settings) as url, Server(url, settings, store, keys).client("admin") as admin:
+        put = admin.put("/settings/thresholds", json={"thresholds": [rule]})
+        assert (put.status_code, put.headers["Deprecation"][0]) == (204, "@")
+        (alarm,) = admin.get("/settings/alarms").json()["alarms"]
+        former = admin.get("/settings/thresholds")
+        assert 'rel="successor-version"' in former.headers["Link"]
+        (threshold,) = former.json()["thresholds"]
+        assert (alarm.pop("state"), threshold.pop("state")) == ("raised", "crossed")
+        assert threshold.pop("threshold_id") == alarm.pop("alarm_id")
+        assert threshold == alarm == rule | {"period": alarm["period"]}
 
 
 def test_missed_freshness_is_told(deployment: tuple[Settings, Store], receiver: Receiver) -> None:
@@ -204,28 +233,26 @@ def test_urls_that_lead_inside_are_refused(deployment: tuple[Settings, Store], u
         create_webhook(settings, store, OURS, url, ["run.finished"], actor="cli", now=NOW)
 
 
-def test_webhooks_and_thresholds_over_http(
-    deployment: tuple[Settings, Store], receiver: Receiver, tmp_path: Path
-) -> None:
+def test_webhooks_and_alarms_over_http(deployment: tuple[Settings, Store], receiver: Receiver, tmp_path: Path) -> None:
     settings, store = deployment
     now = datetime.now(UTC)
     keys = {role: create_key(store, role, role, actor="cli", now=now)[1] for role in ("viewer", "admin")}
     with serving(settings) as url, Server(url, settings, store, keys).client("admin") as admin:
-        made = admin.post("/webhooks", json={"url": receiver.url, "events": ["threshold.crossed"]})
+        made = admin.post("/webhooks", json={"url": receiver.url, "events": ["alarm.raised"]})
         assert made.status_code == 201, made.text
         assert made.json()["secret"].startswith("whsec_")
         listed = admin.get("/webhooks")
         assert made.json()["secret"] not in listed.text
         rule = {"metric_key": KEY, "operator": "<", "value": 82}
-        assert admin.put("/settings/thresholds", json={"thresholds": [rule]}).status_code == 204
+        assert admin.put("/settings/alarms", json={"alarms": [rule]}).status_code == 204
         unknown = {**rule, "metric_key": "no_such"}
-        assert admin.put("/settings/thresholds", json={"thresholds": [unknown]}).status_code == 404
-        (state,) = admin.get("/settings/thresholds").json()["thresholds"]
-        assert (state["state"], state["period"]["value"]) == ("crossed", 81.0)
+        assert admin.put("/settings/alarms", json={"alarms": [unknown]}).status_code == 404
+        (state,) = admin.get("/settings/alarms").json()["alarms"]
+        assert (state["state"], state["period"]["value"]) == ("raised", 81.0)
         with Server(url, settings, store, keys).client("viewer") as viewer:
             assert viewer.get("/webhooks").status_code == 403
-            assert viewer.get("/settings/thresholds").status_code == 200
-            assert viewer.put("/settings/thresholds", json={"thresholds": []}).status_code == 403
+            assert viewer.get("/settings/alarms").status_code == 200
+            assert viewer.put("/settings/alarms", json={"alarms": []}).status_code == 403
         assert admin.delete(f"/webhooks/{made.json()['webhook_id']}").status_code == 204
         assert admin.get("/webhooks").json() == {"webhooks": []}
         assert admin.delete("/webhooks/none").status_code == 404
@@ -286,7 +313,7 @@ def test_a_webhook_is_changed_tested_rotated_and_its_messages_sent_again(
     settings, store = deployment
     key = {"owner": create_key(store, "owner", "owner", actor="cli", now=NOW)[1]}
     with serving(settings) as url, Server(url, settings, store, key).client("owner") as owner:
-        made = owner.post("/webhooks", json={"url": receiver.url, "events": ["threshold.crossed"]}).json()
+        made = owner.post("/webhooks", json={"url": receiver.url, "events": ["alarm.raised"]}).json()
         place = f"/webhooks/{made['webhook_id']}"
         changed = owner.patch(place, json={"events": ["run.finished"]})
         assert (changed.json()["events"], changed.json()["url"]) == (["run.finished"], receiver.url)

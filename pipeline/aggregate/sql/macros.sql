@@ -14,5 +14,6 @@ CREATE OR REPLACE TEMP MACRO skewed(cubes, squares) AS
     CASE WHEN abs(cubes) <= 1e-11 * squares ** 1.5 THEN 0.0 ELSE cubes END;
 
 -- Equal but for the order of summation; `scale` is the size of what was summed, which matters where a sum cancels.
-CREATE OR REPLACE TEMP MACRO near(a, b, scale) AS
-    a IS NOT DISTINCT FROM b OR coalesce(abs(a - b) <= 1e-9 * greatest(abs(a), abs(b), scale), false);
+-- The ends of intervals rest on third and fourth powers, so the order moves them further.
+CREATE OR REPLACE TEMP MACRO near(a, b, scale, share := 1e-9) AS
+    a IS NOT DISTINCT FROM b OR coalesce(abs(a - b) <= share * greatest(abs(a), abs(b), scale), false);

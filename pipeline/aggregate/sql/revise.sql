@@ -45,8 +45,8 @@ compared AS (
         AND near(f.share, h.share, 0)
         AND near(f.coverage, h.coverage, 0)
         AND near(f.uncovered_share, h.uncovered_share, 0)
-        AND near(f.interval_low, h.interval_low, f.size)
-        AND near(f.interval_high, h.interval_high, f.size)
+        AND near(f.interval_low, h.interval_low, f.size, share := 1e-7)
+        AND near(f.interval_high, h.interval_high, f.size, share := 1e-7)
         AND near(f.avg_confidence, h.avg_confidence, 0)
         AND near(f.value_sum, h.value_sum, f.size)
         -- An error in every value of 1e-9 of its size moves the sum of squares by this much, also where that is near 0.

@@ -119,7 +119,7 @@ counted AS (
     GROUP BY ALL
 ),
 
-judged AS (
+decided AS (
     SELECT
         u.*,
         coalesce(c.hits, 0) AS hits,
@@ -144,4 +144,4 @@ SELECT
     END AS value,
     FALSE AS present,
     CASE WHEN result = 'first_offset' AND hits = 0 AND NOT any_unknown THEN 'not_applicable' END AS state
-FROM judged;
+FROM decided;

@@ -52,7 +52,7 @@ candidate AS (
     FROM kind
 ),
 
-judged AS (
+decided AS (
     SELECT
         *,
         CASE
@@ -89,4 +89,4 @@ SELECT
         WHEN metric_type = 'numerical' AND abs(number) >= 9007199254740992 THEN inexact_digits(text, number)
     END AS value_text,
     CASE WHEN status = 'ok' AND metric_type = 'categorical' AND multi_label THEN labels END AS value_list
-FROM judged;
+FROM decided;

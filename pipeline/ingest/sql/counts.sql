@@ -1,8 +1,8 @@
 -- What became of the records of each file in this chunk.
 WITH outcomes AS (
-    SELECT file_id, coalesce(judged.outcome, 'new') AS outcome
-    FROM offered LEFT JOIN judged USING (position, file_id)
-    WHERE judged.outcome IS DISTINCT FROM 'conflict'
+    SELECT file_id, coalesce(decided.outcome, 'new') AS outcome
+    FROM offered LEFT JOIN decided USING (position, file_id)
+    WHERE decided.outcome IS DISTINCT FROM 'conflict'
     UNION ALL
     SELECT file_id, if(aside.outcome = 'history', 'new', aside.outcome) AS outcome
     FROM staged JOIN aside USING (position)

@@ -27,7 +27,7 @@ GROUP BY event_id;
 
 -- The first of several records with one id is the event; the others are compared with it. The order of keys is no
 -- difference, and looked at only where there is one.
-CREATE OR REPLACE TEMP TABLE judged AS
+CREATE OR REPLACE TEMP TABLE decided AS
 WITH given AS (
     SELECT
         position, file_id, event_id, {'content': content_of(offered), 'data': data::VARCHAR} AS record,
@@ -55,19 +55,19 @@ UNION ALL BY NAME
 SELECT
     position, file_id, 'event_id_conflict' AS reason,
     'event_id ' || event_id || ' is already stored with other content; the stored event stays' AS detail
-FROM judged
+FROM decided
 WHERE outcome = 'conflict';
 
 INSERT INTO events BY NAME
 SELECT
     $workspace_id AS workspace_id, $ingested_at AS ingested_at, offered.* EXCLUDE (position, reason, detail), document
 FROM offered LEFT JOIN (SELECT position, document FROM documented) USING (position)
-WHERE position NOT IN (SELECT position FROM judged WHERE outcome <> 'new');
+WHERE position NOT IN (SELECT position FROM decided WHERE outcome <> 'new');
 
 INSERT INTO stale_conversations BY NAME
 SELECT DISTINCT $workspace_id AS workspace_id, conversation_id, $ingested_at AS arrived_at
 FROM (
-    SELECT conversation_id FROM offered WHERE position NOT IN (SELECT position FROM judged WHERE outcome <> 'new')
+    SELECT conversation_id FROM offered WHERE position NOT IN (SELECT position FROM decided WHERE outcome <> 'new')
     UNION ALL
     SELECT conversation_id FROM gone
 )

@@ -1,5 +1,5 @@
 -- For each check in `asked`: its conversations, how many have a value of the version in force, how many satisfy it.
-WITH judged AS (
+WITH decided AS (
     SELECT
         a.name,
         c.conversation_id,
@@ -47,7 +47,7 @@ counted AS (
         count(*) FILTER (passed) AS passed_count,
         count(*) FILTER (overlooked) AS overlooked_count,
         histogram(coalesce(status, 'pending')) AS states
-    FROM judged
+    FROM decided
     GROUP BY name
 )
 

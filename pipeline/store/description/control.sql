@@ -31,20 +31,20 @@ COMMENT ON COLUMN settings_revisions.definitions IS 'All custom definitions as t
 COMMENT ON COLUMN settings_revisions.overrides IS 'All changes to built-ins as they were after the change.';
 COMMENT ON COLUMN settings_revisions.diff IS 'What the change was.';
 
-COMMENT ON TABLE thresholds IS 'Comparisons of a metric''s newest complete period with a number, for alarms.';
-COMMENT ON COLUMN thresholds.workspace_id IS 'UUID of the workspace.';
-COMMENT ON COLUMN thresholds.threshold_id IS 'The threshold.';
-COMMENT ON COLUMN thresholds.metric_key IS 'The metric''s key.';
-COMMENT ON COLUMN thresholds.operator IS 'How the period''s value is compared.';
-COMMENT ON COLUMN thresholds.value IS 'What it is compared with.';
-COMMENT ON COLUMN thresholds.granularity IS 'hour or day.';
-COMMENT ON COLUMN thresholds.service_id IS 'One service; null is all of them together.';
-COMMENT ON COLUMN thresholds.changed_at IS 'When it was set, UTC.';
-COMMENT ON COLUMN thresholds.changed_by IS 'Who set it.';
+COMMENT ON TABLE alarms IS 'Rules about a metric''s newest complete period, whose receivers are told when it compares with a number.';
+COMMENT ON COLUMN alarms.workspace_id IS 'UUID of the workspace.';
+COMMENT ON COLUMN alarms.alarm_id IS 'The alarm.';
+COMMENT ON COLUMN alarms.metric_key IS 'The metric''s key.';
+COMMENT ON COLUMN alarms.operator IS 'How the period''s value is compared.';
+COMMENT ON COLUMN alarms.value IS 'What it is compared with.';
+COMMENT ON COLUMN alarms.granularity IS 'hour or day.';
+COMMENT ON COLUMN alarms.service_id IS 'One service; null is all of them together.';
+COMMENT ON COLUMN alarms.changed_at IS 'When it was set, UTC.';
+COMMENT ON COLUMN alarms.changed_by IS 'Who set it.';
 
 COMMENT ON TABLE alarm_states IS 'Changes of alarms; the newest row of an alarm says whether it is raised.';
 COMMENT ON COLUMN alarm_states.workspace_id IS 'UUID of the workspace.';
-COMMENT ON COLUMN alarm_states.alarm IS 'The alarm, for example freshness:call_count.';
+COMMENT ON COLUMN alarm_states.alarm IS 'The alarm: alarm:<alarm_id>, or freshness:<key of a metric>.';
 COMMENT ON COLUMN alarm_states.raised IS 'Whether it is raised since then.';
 COMMENT ON COLUMN alarm_states.changed_at IS 'When, UTC.';
 

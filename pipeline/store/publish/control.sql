@@ -4,7 +4,7 @@ CREATE TABLE control.workspace_access AS FROM workspace_access;
 
 CREATE TABLE control.settings_revisions AS FROM settings_revisions;
 
-CREATE TABLE control.thresholds AS FROM thresholds;
+CREATE TABLE control.alarms AS FROM alarms;
 
 CREATE TABLE control.alarm_states AS FROM alarm_states;
 

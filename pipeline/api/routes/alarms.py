@@ -1,7 +1,8 @@
-"""Thresholds and webhooks."""
+"""Alarms and webhooks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -16,8 +17,9 @@ from pipeline.api.routes.parameters import visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import period_value
 from pipeline.catalog.models import Operator
-from pipeline.workspace.alarms import State, Threshold, check_thresholds, read_thresholds, replace_thresholds
+from pipeline.workspace.alarms import Alarm, CheckedAlarm, State, check_alarms, read_alarms, replace_alarms
 from pipeline.workspace.webhooks import (
+    DeprecatedEvent,
     Event,
     change_webhook,
     create_webhook,
@@ -29,13 +31,13 @@ from pipeline.workspace.webhooks import (
     send_test,
 )
 
-router = workspace_router("alerts")
+router = workspace_router("alarms")
 
 WebhookId = Annotated[str, InPath(min_length=1, max_length=64)]
 
 
-class ThresholdRule(BaseModel):
-    """An alarm when the newest complete period compares with a number."""
+class AlarmRule(BaseModel):
+    """An alarm: raised when the newest complete period compares with a number."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,26 +48,26 @@ class ThresholdRule(BaseModel):
     service_id: str | None = Field(default=None, max_length=128, description="Default: over all services.")
 
 
-class ThresholdsRequest(BaseModel):
-    """All thresholds; the list replaces the one in force."""
+class AlarmsRequest(BaseModel):
+    """All alarms; the list replaces the one in force."""
 
     model_config = ConfigDict(extra="forbid")
 
-    thresholds: list[ThresholdRule] = Field(max_length=500)
+    alarms: list[AlarmRule] = Field(max_length=500)
 
 
-class ThresholdState(ThresholdRule):
-    """A threshold and what the newest complete period says about it."""
+class AlarmState(AlarmRule):
+    """An alarm and what the newest complete period says about it."""
 
-    threshold_id: str
+    alarm_id: str
     state: State = Field(description="`no_data` is never `ok`.")
     period: MetricValue | None
 
 
-class ThresholdsResponse(BaseModel):
-    """All thresholds, by metric."""
+class AlarmsResponse(BaseModel):
+    """All alarms, by metric."""
 
-    thresholds: list[ThresholdState]
+    alarms: list[AlarmState]
 
 
 class NewWebhook(BaseModel):
@@ -74,7 +76,9 @@ class NewWebhook(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str = Field(min_length=8, max_length=2000, pattern=r"^https?://", examples=["https://example.com/hook"])
-    events: list[Event] = Field(min_length=1, max_length=20)
+    events: list[Event | DeprecatedEvent] = Field(
+        min_length=1, max_length=20, description="`threshold.crossed` and `threshold.recovered` are deprecated."
+    )
 
 
 class WebhookShown(BaseModel):
@@ -99,7 +103,7 @@ class WebhookChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str | None = Field(default=None, min_length=8, max_length=2000, pattern=r"^https?://")
-    events: list[Event] | None = Field(default=None, min_length=1, max_length=20)
+    events: list[Event | DeprecatedEvent] | None = Field(default=None, min_length=1, max_length=20)
 
 
 class WebhookTested(BaseModel):
@@ -134,32 +138,45 @@ class WebhooksResponse(BaseModel):
     webhooks: list[WebhookShown]
 
 
-@router.get("/settings/thresholds", operation_id="get-thresholds", responses=READ_ERRORS)
-def get_thresholds(caller: Viewer, service: ServiceOf, request: Request, response: Response) -> ThresholdsResponse:
-    """All thresholds and their state."""
+@router.get("/settings/alarms", operation_id="get-alarms", responses=READ_ERRORS)
+def get_alarms(caller: Viewer, service: ServiceOf, request: Request, response: Response) -> AlarmsResponse:
+    """All alarms and their state."""
+    checked = checked_alarms(caller, service, request, response)
+    return AlarmsResponse.model_validate({"alarms": [vars(each.alarm) | shown for each, shown in checked]})
+
+
+@router.put("/settings/alarms", operation_id="update-alarms", status_code=204, responses=WRITE_ERRORS)
+def put_alarms(caller: Editor, service: ServiceOf, body: AlarmsRequest) -> None:
+    """Replace all alarms. A webhook is told when one is raised and when it recovers."""
+    change_alarms(caller, service, body.alarms)
+
+
+def checked_alarms(
+    caller: Viewer, service: ServiceOf, request: Request, response: Response
+) -> list[tuple[CheckedAlarm, dict[str, object]]]:
+    """The alarms of metrics that the caller may read, each with its state and the period that decided."""
     with service.read(request, response, caller) as con:  # first: what is read after it is never older than the ETag
         with service.control.reader.cursor() as (control, _):
-            thresholds = read_thresholds(control, caller.workspace_id)
-        visible = [each for each in thresholds if caller.may_read(each.metric_key)]
-        checked = check_thresholds(con, caller.workspace_id, visible, datetime.now(UTC))
-    rows = [
-        {
-            **vars(each.threshold),
-            "state": each.state,
-            "period": None if each.row is None else period_value(service.shown(caller, [each.row])[0]),
-        }
-        for each in checked
-    ]
-    return ThresholdsResponse.model_validate({"thresholds": rows})
+            alarms = read_alarms(control, caller.workspace_id)
+        visible = [each for each in alarms if caller.may_read(each.metric_key)]
+        checked = check_alarms(con, caller.workspace_id, visible, datetime.now(UTC))
+    return [(each, {"state": each.state, "period": _period(caller, service, each)}) for each in checked]
 
 
-@router.put("/settings/thresholds", operation_id="update-thresholds", status_code=204, responses=WRITE_ERRORS)
-def put_thresholds(caller: Editor, service: ServiceOf, body: ThresholdsRequest) -> None:
-    """Replace all thresholds. A webhook is told when one is crossed and when it recovers."""
-    for rule in body.thresholds:
+def change_alarms(caller: Editor, service: ServiceOf, rules: Sequence[AlarmRule]) -> None:
+    """Put these in the place of all alarms.
+
+    Raises:
+        NotFoundError: a metric does not exist, or the caller may not read it.
+    """
+    for rule in rules:
         visible_metric(service, caller, rule.metric_key)
-    thresholds = [Threshold(**rule.model_dump()) for rule in body.thresholds]
-    replace_thresholds(service.store, caller.workspace_id, thresholds, actor=caller.actor, now=datetime.now(UTC))
+    alarms = [Alarm(**rule.model_dump()) for rule in rules]
+    replace_alarms(service.store, caller.workspace_id, alarms, actor=caller.actor, now=datetime.now(UTC))
+
+
+def _period(caller: Viewer, service: ServiceOf, checked: CheckedAlarm) -> object:
+    return None if checked.row is None else period_value(service.shown(caller, [checked.row])[0])
 
 
 @router.get("/webhooks", operation_id="list-webhooks", responses=WRITE_ERRORS)
