@@ -245,12 +245,12 @@ def announce(
     for webhook in receivers:
         _post(con, workspace_id, _fresh_id(), webhook.webhook_id, event, body, now)
     former = _FORMER.get(event)
+    if former is None:
+        return len(receivers)
     late = [webhook for webhook in webhooks if former in webhook.events and event not in webhook.events]
-    for webhook in late if former is not None else []:
-        told = {_FORMER_FIELDS.get(name, name): value for name, value in data.items()}
-        body = _body(
-            workspace_id, former, told, now, deprecated=f"{former} is now {event}: change the webhook's events"
-        )
+    told = {_FORMER_FIELDS.get(name, name): value for name, value in data.items()}
+    body = _body(workspace_id, former, told, now, deprecated=f"{former} is now {event}: change the webhook's events")
+    for webhook in late:
         _post(con, workspace_id, _fresh_id(), webhook.webhook_id, former, body, now)
     return len(receivers) + len(late)
 

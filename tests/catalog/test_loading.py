@@ -195,6 +195,14 @@ def test_every_mistake_has_its_place_and_advice(
     assert catalog.by_key.keys() == load_catalog(Settings(definitions=settings.definitions / "none")).by_key.keys()
 
 
+def test_a_flow_mapping_is_that_of_yaml_1_2(settings: Settings) -> None:
+    """The reader in C knows only YAML 1.1, which wants quotes around a colon there."""
+    fields = ", ".join(line.strip() for line in entry("flow", unit="a:b").strip("- \n").splitlines())
+    catalog = load(settings, HEAD + f"  - {{{fields}}}\n")
+    assert not catalog.problems
+    assert catalog.get("flow").definition.unit == "a:b"
+
+
 def test_every_problem_at_once_and_nothing_else_lost(settings: Settings) -> None:
     write(
         settings, HEAD + entry("one", colour="red", aggregation="mean") + entry("two") + entry("three", unit="x" * 40)
