@@ -65,7 +65,7 @@ TAGS: list[dict[str, str]] = [
     {"name": "runs", "description": "The ledger: what was done, what is missing, what it cost."},
     {"name": "sql", "description": "One SELECT over what the key may read."},
     {"name": "intake", "description": "What agents send: events, and metrics that they wrote themselves."},
-    {"name": "alerts", "description": "Alarms, and the programs that are told about them."},
+    {"name": "alarms", "description": "Alarms, and the programs that are told about them."},
     {"name": "access", "description": "Keys, what they may read, and who did what."},
 ]
 _MESSAGES = {
@@ -195,7 +195,7 @@ def _message(event: str) -> dict[str, Any]:
         "operationId": f"receive-{event}",
         "summary": sentence.partition(";")[0].rstrip("."),
         "description": f"{sentence} Sent to every receiver that asked for `{event}`, at least once.",
-        "tags": ["alerts"],
+        "tags": ["alarms"],
         "security": [],
         "parameters": [
             {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}

@@ -13,7 +13,7 @@ from pipeline.api.models.values import MetricValue
 from pipeline.api.routes.alarms import AlarmRule, change_alarms, checked_alarms
 from pipeline.api.routing import workspace_router
 
-router = workspace_router("deprecated")
+router = workspace_router("alarms")
 
 _SINCE = "@1796083200"  # 2026-12-01, as RFC 9745 writes it
 
@@ -42,7 +42,7 @@ class FormerAlarmStates(BaseModel):
 
 @router.get("/settings/thresholds", operation_id="get-thresholds", deprecated=True, responses=READ_ERRORS)
 def get_thresholds(caller: Viewer, service: ServiceOf, request: Request, response: Response) -> FormerAlarmStates:
-    """All alarms. Use `get-alarms`."""
+    """All alarms under their former name; use `get-alarms`."""
     rows = [
         {name: value for name, value in vars(each.alarm).items() if name != "alarm_id"}
         | shown
@@ -61,7 +61,7 @@ def get_thresholds(caller: Viewer, service: ServiceOf, request: Request, respons
     responses=WRITE_ERRORS,
 )
 def put_thresholds(caller: Editor, service: ServiceOf, response: Response, body: FormerAlarms) -> None:
-    """Replace all alarms. Use `update-alarms`."""
+    """Replace all alarms under their former name; use `update-alarms`."""
     change_alarms(caller, service, body.thresholds)
     _say_so(caller, response)
 
