@@ -139,3 +139,11 @@ def test_any_sample_of_a_known_range(values, scale, shift):
     assert (high <= highest).all()
     assert (low <= periods.estimate).all()
     assert (periods.estimate <= high).all()
+
+
+@pytest.mark.parametrize(("highest", "high"), [(3600.0, 663), (600.0, 215)])
+def test_the_page_s_example_of_a_wide_range(highest: float, high: int) -> None:
+    low, found, ok = mean_interval(*map(np.float64, (147.0, 0.0, np.nan, np.nan, 19.0, 0.0, highest)))
+    assert ok
+    assert (round(float(low)), round(float(found))) == (125, high)
+    assert f"125 to {high}" in PAGE.read_text()
