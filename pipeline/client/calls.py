@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
@@ -199,7 +200,7 @@ def conversations(
 
 def conversation(conversation_id: str) -> Call[dict[str, Any]]:
     """One conversation with turns, the `metrics` map and every value."""
-    return Call("GET", f"/conversations/{conversation_id}", _document)
+    return Call("GET", f"/conversations/{quote(conversation_id, safe='')}", _document)
 
 
 def runs(*, limit: int = 50) -> Call[list[dict[str, Any]]]:

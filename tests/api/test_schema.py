@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx2
+import pytest
 from api_server import OURS, Server
 
 # Values that exist, so that answers are more than 404; and one rule: a request can have the right form and still mean
@@ -28,7 +29,12 @@ expected-statuses = ["2xx", "304", "403", "404", "412", "422"]
 """
 
 
-def test_schemathesis_finds_nothing(server: Server, tmp_path: Path) -> None:
+LONG = pytest.param("examples,coverage,fuzzing", 20, marks=[pytest.mark.long, pytest.mark.timeout(7200)])
+"""With every boundary of every parameter, some thousand requests."""
+
+
+@pytest.mark.parametrize(("phases", "most_examples"), [("examples,fuzzing", 5), LONG])
+def test_schemathesis_finds_nothing(server: Server, tmp_path: Path, phases: str, most_examples: int) -> None:
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
     command = [
@@ -40,9 +46,16 @@ def test_schemathesis_finds_nothing(server: Server, tmp_path: Path) -> None:
         "run",
         f"{server.url}/openapi.json",
     ]
-    command += ["--header", f"Authorization: Bearer {server.keys['owner']}", "--checks", "all", "--max-examples", "3"]
-    command += ["--phases", "examples,coverage,fuzzing", "--generation-deterministic", "--no-color"]
-    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
+    command += [
+        "--header",
+        f"Authorization: Bearer {server.keys['owner']}",
+        "--checks",
+        "all",
+        "--request-timeout",
+        "120",
+    ]
+    command += ["--phases", phases, "--max-examples", str(most_examples), "--generation-deterministic", "--no-color"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert found.returncode == 0, found.stdout[:12_000] + found.stderr[-2000:]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from api_server import serving
 from calls import Deployment
 
 from pipeline.cli.app import run
+from pipeline.client import MetricStore
 from pipeline.workspace.keys import create_key
 
 
@@ -72,3 +74,30 @@ def test_over_http_admins_erase_and_others_do_not(tmp_path: Path) -> None:
     assert [entry["action"] for entry in entries].count("conversations.forget") == 1
     assert "conv-00001-x" not in json.dumps(entries)
     assert _published(deployment) == ["conv-00002-x"]
+
+
+def test_any_id_that_is_stored_can_be_reached(tmp_path: Path) -> None:
+    """Read, listed with its values, found by the client, and erased."""
+    names = ["a/b", "a/b/metrics", "a?b#c", "50% off", "../up", "/", "ä ö"]
+    deployment = Deployment(tmp_path)
+    file = deployment.land("a.ndjson", list(range(1, len(names) + 1)))
+    text = file.read_text()
+    for number, name in enumerate(names, start=1):
+        text = text.replace(f'"conv-{number:05d}-x"', json.dumps(name))
+    file.write_text(text)
+    deployment.run()
+    key = create_key(deployment.store, "admin", "admin", actor="cli", now=datetime.now(UTC))[1]
+    workspace = deployment.settings.workspace_id
+    with (
+        serving(deployment.settings) as url,
+        MetricStore(url, key, workspace) as client,
+        httpx2.Client(headers={"Authorization": f"Bearer {key}"}, timeout=60) as http,
+    ):
+        for name in names:
+            one = f"{url}/v1/{workspace}/conversations/{quote(name, safe='')}"
+            shown = http.get(one).json()
+            assert (shown["conversation_id"], client.conversation(name)) == (name, shown)
+            values = http.get(f"{url}/v1/{workspace}/calls/{quote(name, safe='')}/metrics").json()["metrics"]
+            assert {value["entity_id"] for value in values} == {name}
+            assert http.delete(one).json()["conversations"] == 1
+            assert http.get(one).status_code == 404

@@ -141,7 +141,7 @@ def list_conversations(
     return ConversationsResponse.model_validate({"conversations": found, "total": total, "seed": drawn})
 
 
-@router.get("/conversations/{conversation_id}", operation_id="get-conversation", responses=READ_ERRORS)
+@router.get("/conversations/{conversation_id:path}", operation_id="get-conversation", responses=READ_ERRORS)
 def get_conversation(
     conversation_id: Annotated[str, InPath(min_length=1, max_length=128, description="Its id, or its session's.")],
     caller: Viewer,
@@ -170,7 +170,7 @@ class Erased(BaseModel):
     values: int
 
 
-@router.delete("/conversations/{conversation_id}", operation_id="forget-conversation", responses=WRITE_ERRORS)
+@router.delete("/conversations/{conversation_id:path}", operation_id="forget-conversation", responses=WRITE_ERRORS)
 def forget_conversation(
     conversation_id: Annotated[str, InPath(min_length=1, max_length=128, description="Its id.")],
     caller: Admin,

@@ -113,7 +113,10 @@ async def send_events(caller: Admin, service: ServiceOf, request: Request) -> Ac
 
 
 @router.post(
-    "/conversations/{conversation_id}/metrics", operation_id="write-metric", status_code=202, responses=WRITE_ERRORS
+    "/conversations/{conversation_id:path}/metrics",
+    operation_id="write-metric",
+    status_code=202,
+    responses=WRITE_ERRORS,
 )
 def write_metric(
     conversation_id: Annotated[str, InPath(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")],

@@ -145,9 +145,9 @@ def list_single_values(
     return SingleValuesResponse.model_validate({"values": shown, "total": total})
 
 
-@router.get("/calls/{call_id}/metrics", operation_id="list-call-metric-values", responses=READ_ERRORS)
+@router.get("/calls/{call_id:path}/metrics", operation_id="list-call-metric-values", responses=READ_ERRORS)
 def list_call_metrics(
-    call_id: Annotated[str, InPath(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")],
+    call_id: Annotated[str, InPath(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")],
     caller: Viewer,
     service: ServiceOf,
     request: Request,
