@@ -188,13 +188,22 @@ def builtin_definitions() -> Path:
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings of the working directory.
+    """Read the settings of the working directory, and warn of variables that look like settings and are none.
 
     Raises:
         SettingsError: naming every setting that cannot be used and what was found.
     """
     for name, advice in unknown_variables(Settings, os.environ).items():
         _LOG.warning("The variable %s is no setting and is ignored%s", name, advice)
+    return read_settings(**overrides)
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read the settings of the working directory.
+
+    Raises:
+        SettingsError: naming every setting that cannot be used and what was found.
+    """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:

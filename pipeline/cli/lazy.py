@@ -12,6 +12,7 @@ VERBS = {
     "demo": ("project", "48 hours of sample conversations, extracted, aggregated and explained."),
     "init": ("project", "Make a project folder, with examples to edit."),
     "dev": ("project", "Dagster's page: schedule, backfill, one button for each metric."),
+    "doctor": ("doctor", "Is everything there that a run needs, and what to do if not."),
     "settings": ("project", "Each setting, its value, and where it comes from."),
     "ingest": ("work", "Read the landing folder, or explain one record of a file."),
     "run": ("work", "Ingest, extract, aggregate and publish one hour."),

@@ -12,6 +12,8 @@ from pipeline.cli.console import note
 from pipeline.errors import UserError
 from pipeline.settings import load_settings
 
+PORT = 8321
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -20,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8321,
+    port: Annotated[int, typer.Option(min=0, max=65535)] = PORT,
     require_key: Annotated[bool, typer.Option("--require-key", help="Ask for a key on loopback, too.")] = False,
 ) -> None:
     """Serve what is published over HTTP, until interrupted.
