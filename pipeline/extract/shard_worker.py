@@ -41,10 +41,13 @@ def main() -> None:
 
     logging.getLogger().addHandler(_Forwarding(say))
     shares: SimpleQueue[Share] = SimpleQueue()
-    threading.Thread(target=_listen, args=(shares,), daemon=True).start()
+    working, over = threading.Event(), threading.Event()
+    working.set()
+    threading.Thread(target=_listen, args=(shares, working, over), daemon=True).start()
     with suppress(KeyboardInterrupt):
         say(_work(shares.get(), say))
-        threading.Event().wait()
+        working.clear()
+        over.wait()
 
 
 def _work(share: Share, say: Say) -> object:
@@ -56,13 +59,15 @@ def _work(share: Share, say: Say) -> object:
         return error
 
 
-def _listen(shares: SimpleQueue[Share]) -> None:
+def _listen(shares: SimpleQueue[Share], working: threading.Event, over: threading.Event) -> None:
     with suppress(EOFError, pickle.UnpicklingError):
         while True:
             shares.put(pickle.load(sys.stdin.buffer))  # noqa: S301 - from our parent
-    main_thread = threading.main_thread().ident
-    assert main_thread is not None
-    signal.pthread_kill(main_thread, signal.SIGINT)
+    over.set()
+    if working.is_set():  # an interrupt that arrives while an object is finalised is lost, so the end rests on none
+        main_thread = threading.main_thread().ident
+        assert main_thread is not None
+        signal.pthread_kill(main_thread, signal.SIGINT)
 
 
 class _Forwarding(QueueHandler):

@@ -52,6 +52,8 @@ LEAST: Mapping[Kind, int] = {"judged": 1250, "python": 100}
 function takes is not known; one that is quick does not need several processes."""
 _GONE = (EOFError, OSError, ValueError, pickle.UnpicklingError)
 """What reading from and writing to a process raises that has ended, or whose pipe was closed."""
+_END_SECONDS = 30.0
+"""How long a process whose results are here may take to end."""
 _BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pipeline.extract.shard_worker import main; main()"
 )
@@ -190,6 +192,7 @@ class _Process:
     def __init__(self, hear: Callable[[object], None]) -> None:
         self._hear = hear
         self._stopped = False
+        self._finished = False
         self._process = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-P", "-c", _BOOTSTRAP, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
@@ -203,7 +206,11 @@ class _Process:
     def __exit__(self, *_: object) -> None:
         assert self._process.stdout is not None
         self.stop()
-        self._process.wait()
+        try:
+            self._process.wait(_END_SECONDS if self._finished else None)
+        except subprocess.TimeoutExpired:
+            self._process.kill()  # all that it had is stored, and it only failed to end
+            self._process.wait()
         self._process.stdout.close()
 
     def work(self, share: Share) -> dict[str, CappedResult]:
@@ -215,6 +222,7 @@ class _Process:
         while True:
             match self._receive():
                 case dict() as results:
+                    self._finished = True
                     return results
                 case InternalError() as error:
                     raise error

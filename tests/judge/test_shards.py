@@ -231,8 +231,9 @@ def test_processes_outlive_a_killed_parent_only_to_store_what_they_have(bench: A
     given = pickle.dumps((bench.catalog, bench.settings, bench.WINDOW))
     died = subprocess.run([sys.executable, "-c", PARENT], input=given, cwd=Path(__file__).parents[2], check=False)
     assert died.returncode == -signal.SIGKILL
-    deadline = time.monotonic() + 60
-    while (stored := bench.query("SELECT count(*) FROM judge_answers")[0][0]) < judge.count.answered - 4:
+    deadline = time.monotonic() + 300
+    lost = 4 + 8  # what the killed process had under way, and what it had not stored
+    while (stored := bench.query("SELECT count(*) FROM judge_answers")[0][0]) < judge.count.answered - lost:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert stored < 40
@@ -240,7 +241,7 @@ def test_processes_outlive_a_killed_parent_only_to_store_what_they_have(bench: A
     share(bench, 1)
     bench.run()
     assert bench.states("empathy") == {"ok": 40}
-    assert judge.count.answered <= 40 + 4
+    assert judge.count.answered <= 40 + lost
 
 
 @given(
