@@ -21,7 +21,7 @@ CONTENT_ATTEMPTS = 2
 """Answers that are paid for at most, when the first is empty, cut off, malformed or no value of the metric."""
 TRANSIENT_ATTEMPTS = 6
 """Requests that are sent at most for one question on which the server fails while it answers others."""
-_ENDPOINT_QUESTIONS = 3  # questions that fail together before the endpoint is held to be at fault
+_ENDPOINT_QUESTIONS = 3  # that fail together, at least, before the endpoint is at fault; those in flight may yet answer
 _FIRST_BACKOFF = 0.25
 _MAX_BACKOFF = 20.0
 
@@ -134,7 +134,7 @@ class Asker:
             spent = time.monotonic() - failing_since
             silent = self._silent_for() >= spent
             if spent + delay > self.endpoint.retry_seconds or (faults >= TRANSIENT_ATTEMPTS and not silent):
-                if silent and len(self._failing) >= _ENDPOINT_QUESTIONS:
+                if silent and len(self._failing) >= max(_ENDPOINT_QUESTIONS, self._limiter.in_flight):
                     self._broken = f"{self.endpoint.model} at {self.endpoint.base_url} does not answer: {seen}."
                 return Failure(f"Gave up after {spent:.0f} s: {seen}.", endpoint=self._broken is not None)
             await asyncio.sleep(delay)
