@@ -6,44 +6,28 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 import typer
 
 from pipeline.cli.console import Json, complain, emit_json, emit_table
+from pipeline.cli.doctor_models import Clock, Finding, State, endpoints, look_at_models, without_user
 from pipeline.cli.serve import PORT
 from pipeline.errors import SettingsError, UserError
 from pipeline.settings import Settings, read_settings
 from pipeline.settings_known import unknown_variables
 
-if TYPE_CHECKING:
-    from pipeline.settings_models import ModelEndpoint
-
-State = Literal["ok", "warning", "problem"]
-
 FAILED = 1
 _SKEW = timedelta(minutes=2)
-_SECONDS = 5.0
+_SECONDS = 2.0
 _COPIES = 4
 """The published file, the one before it, the live file, and room to write one of them anew."""
 _LEAST_BYTES = 2**30
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at, how it is, and what to do about it."""
-
-    subject: str
-    state: State
-    found: str
-    advice: str | None = None
+_REPAIR = "do what the sentence says; if the file is damaged, put a copy in its place"
 
 
 def register(app: typer.Typer) -> None:
@@ -80,11 +64,14 @@ def look() -> Iterator[Finding]:
         return
     yield _home(settings)
     yield _disk(settings)
-    yield _store(settings)
+    store, newest = _store(settings)
+    yield store
     yield _landing(settings)
     yield from _definitions(settings)
     yield _port()
-    yield from _models(settings)
+    models, clocks = look_at_models(settings)
+    yield from models
+    yield from _clock(newest, clocks)
 
 
 def _versions() -> Finding:
@@ -94,17 +81,23 @@ def _versions() -> Finding:
 
 
 def _home(settings: Settings) -> Finding:
-    home = settings.home
+    home, there = settings.home, _nearest(settings.home)
+    if not there.is_dir():
+        return Finding("home", "problem", f"{home} cannot be made, {there} is a file", "change METRIC_STORE_HOME")
+    if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("home", "problem", f"{there} cannot be written", "change its owner or METRIC_STORE_HOME")
     if not home.exists():
         return Finding("home", "warning", f"{home} is not there yet", "`metric-store run` makes it")
-    if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        return Finding("home", "problem", f"{home} cannot be written", "change its owner or METRIC_STORE_HOME")
     return Finding("home", "ok", str(home))
 
 
+def _nearest(path: Path) -> Path:
+    """The path if it is there, else the first above it that is."""
+    return next(each for each in (path.resolve(), *path.resolve().parents) if each.exists())
+
+
 def _disk(settings: Settings) -> Finding:
-    there = next(path for path in (settings.home.resolve(), *settings.home.resolve().parents) if path.exists())
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(_nearest(settings.home)).free
     file = settings.database_path
     needed = max(_LEAST_BYTES, _COPIES * (file.stat().st_size if file.exists() else 0))
     found = f"{free / 2**30:,.1f} GiB are free"
@@ -113,23 +106,27 @@ def _disk(settings: Settings) -> Finding:
     return Finding("disk", "ok", found)
 
 
-def _store(settings: Settings) -> Finding:
+def _store(settings: Settings) -> tuple[Finding, datetime | None]:
+    """How what is published is, and the instant of its newest event."""
     from pipeline.store import Store
+    from pipeline.store.migrations import applied_migrations, pending_migrations
 
     try:
         store = Store(settings)
         if not store.is_published("data"):
-            return Finding("store", "warning", "nothing has been published yet", "`metric-store run`")
+            return Finding("store", "warning", "nothing has been published yet", "`metric-store run`"), None
         with store.read() as con:
-            found = con.execute("SELECT max(started_at) FROM extraction_runs").fetchone()
-            newest = con.execute("SELECT max(occurred_at) FROM events").fetchone()
+            pending = pending_migrations(applied_migrations(con))
+            if pending:
+                told = f"written by an older version, without {pending[0]}"
+                return Finding("store", "warning", told, "`metric-store run` brings it up to date"), None
+            ((ran,),) = con.execute("SELECT max(started_at) FROM extraction_runs").fetchall()
+            ((newest,),) = con.execute("SELECT max(occurred_at) FROM events").fetchall()
+            schema = max(name for name in applied_migrations(con) if name[0].isdigit())
     except UserError as error:
-        return Finding("store", "problem", str(error), "see the sentence")
-    ran = found[0] if found else None
-    if newest and newest[0] is not None and newest[0] > datetime.now(UTC) + _SKEW:
-        ahead = f"the newest event is of {newest[0]:%Y-%m-%d %H:%M}, which is in the future"
-        return Finding("store", "warning", ahead, "compare the clocks of this machine and of the source")
-    return Finding("store", "ok", "no run has ended yet" if ran is None else f"the last run began {ran:%Y-%m-%d %H:%M}")
+        return Finding("store", "problem", str(error), _REPAIR), None
+    told = "no run has ended yet" if ran is None else f"the last run began {ran.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return Finding("store", "ok", f"schema {schema}, {told}"), newest
 
 
 def _landing(settings: Settings) -> Finding:
@@ -147,8 +144,8 @@ def _landing(settings: Settings) -> Finding:
         if there and not os.access(url, os.R_OK | os.X_OK):
             return Finding("landing", "problem", f"{url} cannot be read", "change its owner or its mode")
     if not there:
-        return Finding("landing", "warning", "the folder is not there", f"put files into {_without_user(url)}")
-    return Finding("landing", "ok", _without_user(url))
+        return Finding("landing", "warning", "the folder is not there", f"put files into {without_user(url)}")
+    return Finding("landing", "ok", without_user(url))
 
 
 def _definitions(settings: Settings) -> Iterator[Finding]:
@@ -157,14 +154,16 @@ def _definitions(settings: Settings) -> Iterator[Finding]:
     try:
         catalog = current_catalog(settings)
     except UserError as error:
-        yield Finding("definitions", "problem", str(error), "see the sentence")
+        yield Finding("definitions", "problem", str(error), "do what the sentence says")
         return
     warned = len(catalog.problems) - len(catalog.errors)
     told = f"{len(catalog.active):,} metrics, {len(catalog.errors)} errors, {warned} warnings"
+    worst = next(iter((*catalog.errors, *catalog.problems)), None)
+    told += "" if worst is None else f"; first {worst}"
     state: State = "problem" if catalog.errors else "warning" if warned else "ok"
     yield Finding("definitions", state, told, None if state == "ok" else "`metric-store definitions validate`")
     asking = [metric for metric in catalog.active if metric.definition.judged]
-    if asking and not any(True for _ in _endpoints(settings)):
+    if asking and not any(True for _ in endpoints(settings)):
         told = f"none is configured, so {len(asking)} metrics that ask one are `no_model`"
         yield Finding("model", "warning", told, "fill [models.default] in metric-store.toml, or switch them off")
 
@@ -173,57 +172,35 @@ def _port() -> Finding:
     try:
         socket.create_server(("127.0.0.1", PORT)).close()
     except OSError as error:
-        return Finding("port", "warning", f"{PORT} cannot be had ({error.strerror})", "`metric-store serve --port`")
+        if (served := _served()) is not None:
+            return Finding("port", "ok", f"{PORT} is served by metric-store {served}")
+        told = f"{PORT} cannot be had ({error.strerror}), and no metric-store answers there"
+        return Finding("port", "warning", told, "`metric-store serve --port`; `ss -ltnp` names the program")
     return Finding("port", "ok", f"{PORT} is free for `metric-store serve`")
 
 
-def _endpoints(settings: Settings) -> Iterator[tuple[str, ModelEndpoint]]:
-    models = settings.models
-    tiers = ("default", "free", "fast", "balanced", "max", "custom")
-    found = [(name, getattr(models, name)) for name in tiers] + list(models.endpoints.items())
-    yield from ((name, endpoint) for name, endpoint in found if endpoint is not None)
-
-
-def _models(settings: Settings) -> Iterator[Finding]:
-    """One finding for each endpoint; the server is asked for its list of models, which costs nothing."""
+def _served() -> str | None:
+    """The version of the metric store that has the port; None if something else has it."""
     import httpx2
 
-    for name, endpoint in _endpoints(settings):
-        subject, where = f"model {name}", _without_user(endpoint.base_url)
-        key = os.environ.get(endpoint.key_variable, "") if endpoint.key_variable else None
-        if key == "":
-            yield Finding(subject, "problem", f"{endpoint.key_variable} is not set", "export the key of the endpoint")
-            continue
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        try:
-            answer = httpx2.get(f"{endpoint.base_url.rstrip('/')}/models", headers=headers, timeout=_SECONDS)
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
-            yield Finding(subject, "problem", f"{where} does not answer ({type(error).__name__})", "check base_url")
-            continue
-        yield _answered(subject, where, answer)
-        if (skew := _skew(answer.headers.get("Date"))) is not None and abs(skew) > _SKEW:
-            told = f"this machine is {abs(skew.total_seconds()):,.0f} s {'ahead of' if skew.days >= 0 else 'behind'}"
-            yield Finding("clock", "warning", f"{told} {where}", "set the clock: hours are cut by it")
-
-
-def _answered(subject: str, where: str, answer: object) -> Finding:
-    status = int(getattr(answer, "status_code", 0))
-    if status in (401, 403):
-        return Finding(subject, "problem", f"{where} refuses the key ({status})", "check the variable of key_variable")
-    if status >= 500:
-        return Finding(subject, "problem", f"{where} answers {status}", "try again later, or ask who runs it")
-    told = "answers" if status < 400 else f"answers {status} to a list of models, which not every server has"
-    return Finding(subject, "ok", f"{where} {told}")
-
-
-def _skew(date: str | None) -> timedelta | None:
     try:
-        return None if date is None else datetime.now(UTC) - parsedate_to_datetime(date)
-    except (ValueError, TypeError):
+        found = httpx2.get(f"http://127.0.0.1:{PORT}/health", timeout=_SECONDS).json()
+        return str(found["version"]) if "published_at" in found else None
+    except (httpx2.HTTPError, ValueError, TypeError, KeyError):
         return None
 
 
-def _without_user(url: str) -> str:
-    """An address without what may be a password."""
-    parts = urlsplit(url)
-    return url if not parts.netloc else parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+def _clock(newest: datetime | None, clocks: Sequence[Clock]) -> Iterator[Finding]:
+    """This machine's clock beside those of the servers that answered, and beside the newest event."""
+    wrong = [clock for clock in clocks if abs(clock.ahead) > _SKEW]
+    for clock in wrong:
+        side = "ahead of" if clock.ahead > timedelta() else "behind"
+        told = f"this machine is {abs(clock.ahead.total_seconds()):,.0f} s {side} {clock.where}"
+        yield Finding("clock", "warning", told, "set the clock: hours are cut by it")
+    if newest is not None and newest > datetime.now(UTC) + _SKEW:
+        told = f"the newest event is of {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC, which is in the future"
+        yield Finding("clock", "warning", told, "compare the clocks of this machine and of the source")
+    elif not wrong:
+        beside = [*(clock.where for clock in clocks), *([] if newest is None else ["the newest event"])]
+        told = f"agrees with {', '.join(beside)}" if beside else "there is nothing to compare it with"
+        yield Finding("clock", "ok", told)

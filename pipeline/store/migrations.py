@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Set
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -38,13 +39,9 @@ def migrate(con: duckdb.DuckDBPyConnection) -> bool:
         StoreUnavailableError: the file was written by a newer version.
     """
     con.execute("CREATE TABLE IF NOT EXISTS schema_migrations (name VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
-    applied = {name for (name,) in con.execute("SELECT name FROM schema_migrations").fetchall()}
+    applied = applied_migrations(con)
+    pending = pending_migrations(applied)
     known = migrations()
-    if unknown := sorted(name for name in applied - known.keys() if not name.startswith(_DESCRIPTION)):
-        raise StoreUnavailableError(
-            f"The database was written by a newer metric-store (schema {unknown[-1]}). Upgrade this installation."
-        )
-    pending = [name for name in known if name not in applied]
     if not pending:
         return False
     con.execute("BEGIN")
@@ -53,3 +50,22 @@ def migrate(con: duckdb.DuckDBPyConnection) -> bool:
         con.execute("INSERT INTO schema_migrations VALUES (?, ?)", [name, datetime.now(UTC)])
     con.execute("COMMIT")
     return bool(applied) and any(not name.startswith(_DESCRIPTION) for name in pending)
+
+
+def applied_migrations(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """Names of the migrations that a database has had."""
+    return {name for (name,) in con.execute("SELECT name FROM schema_migrations").fetchall()}
+
+
+def pending_migrations(applied: Set[str]) -> list[str]:
+    """Names of the migrations that are still to come, oldest first.
+
+    Raises:
+        StoreUnavailableError: a newer version has applied some that this one does not know.
+    """
+    known = migrations()
+    if unknown := sorted(name for name in applied - known.keys() if not name.startswith(_DESCRIPTION)):
+        raise StoreUnavailableError(
+            f"The database was written by a newer metric-store (schema {unknown[-1]}). Upgrade this installation."
+        )
+    return [name for name in known if name not in applied]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -72,7 +73,77 @@ def test_an_empty_folder_has_warnings_and_stays_empty(
     assert {name for name, (state, _) in found.items() if state == "warning"} >= {"home", "store", "landing"}
     assert "did you mean METRIC_STORE_CAP?" in found["variable"][1]
     assert found["definitions"][0] == "ok"
+    assert found["clock"] == ("ok", "there is nothing to compare it with")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_below_a_file_cannot_be_made(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("METRIC_STORE_HOME", str(tmp_path / "file" / "home"))
+    state, told = doctor(1)["home"]
+    assert state == "problem"
+    assert told.endswith("file is a file")
+
+
+def test_the_version_of_the_store_is_compared(doctor: Doctor) -> None:
+    store = Store(Settings())
+    store.publish()
+    assert "schema 0" in doctor(0)["store"][1]
+    with store.write() as con:
+        con.execute("INSERT INTO schema_migrations VALUES ('9999_later', now())")
+    with store.write() as con:
+        store.engine.publish(con)
+    state, told = doctor(1)["store"]
+    assert state == "problem"
+    assert "newer metric-store (schema 9999_later)" in told
+
+
+def test_a_store_of_an_older_version_is_a_warning(doctor: Doctor) -> None:
+    store = Store(Settings())
+    store.publish()
+    with store.write() as con:
+        con.execute(
+            "DELETE FROM schema_migrations WHERE name = (SELECT max(name) FROM schema_migrations WHERE name < 'a')"
+        )
+        store.engine.publish(con)
+    assert doctor(0)["store"][0] == "warning"
+
+
+def test_an_event_of_the_future_says_to_compare_clocks(
+    doctor: Doctor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    event = {"event_id": "e", "conversation_id": "c", "event_type": "agent.turn", "occurred_at": at}
+    (tmp_path / "events.ndjson").write_text(json.dumps(event))
+    assert run(["ingest", "events.ndjson"]) == 0
+    Store(Settings()).publish()
+    capsys.readouterr()
+    state, told = doctor(0)["clock"]
+    assert state == "warning"
+    assert "in the future" in told
+
+
+def test_a_port_that_another_program_has_is_a_warning(
+    doctor: Doctor, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.cli.doctor.PORT", int(endpoint.rpartition(":")[2].partition("/")[0]))
+    state, told = doctor(0)["port"]
+    assert state == "warning"
+    assert "no metric-store answers there" in told
+
+
+def test_a_file_in_the_wrong_folder_is_named(doctor: Doctor, tmp_path: Path) -> None:
+    (tmp_path / "definitions").mkdir()
+    (tmp_path / "definitions" / "own.yaml").write_text("definitions: []\n")
+    state, told = doctor(0)["definitions"]
+    assert state == "warning"
+    assert "own.yaml" in told
+
+
+def test_service_links_of_kubernetes_are_no_mistyped_settings(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METRIC_STORE_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("METRIC_STORE_PORT", "tcp://10.0.0.1:80")
+    assert "variable" not in doctor(0)
 
 
 def test_a_store_that_was_published_is_ok_and_a_broken_one_is_not(doctor: Doctor) -> None:
