@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from lots import named
 
 from pipeline.aggregate import AggregateReport, aggregate
 from pipeline.catalog.catalog import Catalog, Metric
@@ -87,7 +88,7 @@ class Bench:
                 "workspace_id": self.store.workspace_id,
                 "definition_version": "v1",
                 "entity_type": "conversation",
-                "entity_id": f"c{self.written}",
+                "entity_id": named(f"c{self.written}", row["status"]),
                 "sample_index": 0,
                 "attempts": 0,
                 "content_hash": "",

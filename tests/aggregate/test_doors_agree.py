@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from lots import named
 
 from pipeline.aggregate.measure import measure
 from pipeline.aggregate.merge import merge_hours
@@ -47,7 +48,7 @@ def conversations() -> list[dict[str, Any]]:
         state = chance.choice(["ok"] * 12 + ["over_cap"] * 4 + ["missing", "not_applicable", "error"])
         found.append(
             {
-                "conversation_id": f"c{number}",
+                "conversation_id": named(f"c{number}", state),
                 "at": hour + timedelta(minutes=chance.randrange(60)),
                 "service_id": chance.choice([None, "s1", "s1", "s2", "s3"]),
                 "traffic": chance.choice(["production"] * 6 + ["simulation"]),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from lots import named
 from scipy.stats import t as student
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -25,11 +26,12 @@ def put(bench: Any, keys: Iterable[str], at: np.ndarray, column: str, result: An
     with bench.store.transaction() as con:
         count = len(at)
         states = pa.array(np.broadcast_to(status, count).tolist())
-        con.register("drawn", pa.table({"minute": at, "result": result, "status": states, "number": np.arange(count)}))
+        names = [named(f"c{number}", status) for number, status in enumerate(states.to_pylist())]
+        con.register("drawn", pa.table({"minute": at, "result": result, "status": states, "name": names}))
         for key in keys:
             con.execute(
                 f"INSERT INTO metric_values BY NAME SELECT $1 AS workspace_id, $2 AS metric_key, 'v1' AS"
-                f" definition_version, 'conversation' AS entity_type, 'c' || number AS entity_id, 0 AS sample_index,"
+                f" definition_version, 'conversation' AS entity_type, name AS entity_id, 0 AS sample_index,"
                 f" $3::TIMESTAMPTZ + to_minutes(minute) AS observed_at, 'production' AS traffic, status, 1 AS attempts,"
                 f" '' AS content_hash, $3::TIMESTAMPTZ AS computed_at, 'r' AS run_id,"
                 f" CASE WHEN status = 'ok' THEN result END AS {column} FROM drawn",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 import scipy.stats
+from lots import draw_of
 
 DAY = "granularity = 'day' AND category IS NULL"
 
@@ -221,6 +222,21 @@ def test_the_most_recent_are_no_sample_so_nothing_is_said_of_the_rest(bench):
     }
     assert found == {("none", None, None, "recent")}
     assert {row["estimated"] for row in bench.periods("aggregation IN ('count', 'sum')")} == {True}
+
+
+@pytest.mark.parametrize(("misplaced", "selection"), [(0, "random"), (4, "random"), (5, "mixed"), (20, "mixed")])
+def test_more_than_a_tenth_out_of_the_order_of_draws_is_no_sample(bench, misplaced, selection):
+    names = sorted((f"call {number}" for number in range(100)), key=draw_of)
+    left_out = {*names[:misplaced], *names[40 + misplaced :]}  # 40 are examined, the first of the order or not
+    bench.put(
+        bench.value(status="over_cap", entity_id=name) if name in left_out else bench.value(place % 7, entity_id=name)
+        for place, name in enumerate(names)
+    )
+    bench.put(bench.value(status="pending", entity_id=f"open {number}") for number in range(50))
+    bench.aggregate(bench.metric(cap=40, valid_range_min=0, valid_range_max=20))
+    for row in bench.periods():
+        assert row["selection"] == selection
+        assert (row["interval_method"] == "none") == (selection == "mixed")
 
 
 def test_a_cap_that_left_nothing_out_changes_nothing(bench):

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from sampling import Rule, Talk, stratified, stratified_mean
 
+from pipeline.aggregate import aggregate
 from pipeline.catalog import Catalog, load_catalog
 from pipeline.extract import extract
 from pipeline.hourly import backfill, run_hour
@@ -335,6 +336,30 @@ def test_real_runs_tell_the_true_rate_where_the_newest_do_not(tmp_path: Path) ->
     mean, spread = estimates["lot"]
     assert abs(mean - truth) < 2.5 * spread**0.5 < 0.04
     assert estimates["newest"][0] > 1.6 * truth
+
+
+def test_a_day_that_two_rules_chose_from_says_so_and_has_no_interval(tmp_path: Path) -> None:
+    talks = drawn(uneven(random.Random(3), 4, busy=0, quiet=60, longer=0))
+    mean = {"aggregation": "avg", "valid_range_min": 0, "valid_range_max": 1}
+    deployment = Deployment(tmp_path, 24, edited={**mean, "cap": 15, "selection": "recent"}, lot={**mean, "cap": 15})
+    day = (
+        "SELECT metric_key, selection, interval_method <> 'none', over_cap_count > 0 FROM current_periods"
+        " WHERE granularity = 'day' AND service_id IS NULL ORDER BY ALL"
+    )
+    for hour in range(1, 6):
+        deployment.run(hour, talks)
+    aggregate(deployment.store, deployment.catalog, deployment.options)
+    assert deployment.sql(day) == [("edited", "recent", False, True), ("lot", "random", True, True)]
+
+    deployment.catalog = catalog_of(deployment.options, edited={**mean, "cap": 16}, lot={**mean, "cap": 16})
+    deployment.run(6, talks)
+    aggregate(deployment.store, deployment.catalog, deployment.options)
+    assert deployment.sql(day) == [("edited", "mixed", False, True), ("lot", "random", True, True)]
+
+    deployment.catalog = catalog_of(deployment.options, edited={**mean, "cap": 500}, lot={**mean, "cap": 500})
+    deployment.run(7, talks)
+    aggregate(deployment.store, deployment.catalog, deployment.options)
+    assert deployment.sql(day) == [("edited", "random", True, False), ("lot", "random", True, False)]
 
 
 def test_the_rule_is_without_bias_over_many_days() -> None:

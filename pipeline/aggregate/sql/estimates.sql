@@ -20,7 +20,7 @@ planned AS (
         plan.metric_type,
         plan.clustered,
         plan.measurable,
-        plan.random,
+        plan.random AND NOT m.mixed AS random,
         plan.quantile,
         plan.lowest,
         plan.highest,

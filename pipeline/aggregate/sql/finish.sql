@@ -113,6 +113,7 @@ SELECT
     bound_low::DOUBLE AS bound_low,
     bound_high::DOUBLE AS bound_high,
     estimated,
+    mixed,
     avg_confidence,
     value_sum,
     value_sum_squares,
@@ -137,8 +138,9 @@ SELECT
     periods.period_start,
     periods.period_end,
     plan.unit,
-    plan.selection,
-    finished.*
+    -- Whatever the definition says now, some of these were chosen by another rule.
+    CASE WHEN finished.mixed THEN 'mixed' ELSE plan.selection END AS selection,
+    finished.* EXCLUDE (mixed)
 FROM finished
 JOIN periods USING (period_id)
 JOIN plan USING (plan_id)

@@ -1,4 +1,4 @@
--- reads: placed_values, strata, hour_weights, periods, plan
+-- reads: placed_values, strata, hour_weights, drawn, periods, classes, plan
 -- leaves: weighed (strata with what was examined and its weight), and merged: a row for each period and class with its
 --   ledger, sums, weighted sums, and `centre`, the estimate that values deviate from
 -- Where conversations were left out, each hour is a stratum: it counts eligible / examined times. Where none were, every
@@ -9,9 +9,13 @@ SELECT
     s.*,
     -- Those that were looked at: the others were left out by choice, and say nothing about their values.
     s.eligible_count - s.not_sampled_count - s.over_cap_count - s.over_budget_count AS examined_count,
+    d.mixed,
     w.weight
 FROM strata AS s
 JOIN periods USING (period_id)
+JOIN classes USING (class_id)
+LEFT JOIN drawn AS d
+    ON d.plan_id = periods.plan_id AND d.traffic = classes.traffic AND d.hour_number = s.hour_number
 JOIN hour_weights AS w
     ON w.plan_id = periods.plan_id AND w.class_id = s.class_id AND w.hour_number = s.hour_number;
 
@@ -40,6 +44,7 @@ WITH ledger AS (
         sum(examined_count) < sum(eligible_count) OR coalesce(bool_or(weight > 1), false) AS left_out,
         -- Hours of which nothing was examined: no weight can speak for them, so the row names their share.
         coalesce(sum(eligible_count) FILTER (examined_count = 0), 0) / sum(eligible_count) AS uncovered_share,
+        coalesce(sum(examined_count) FILTER (mixed) > 0.1 * sum(examined_count), false) AS mixed,
         sum(weight * event_count) AS weighted_count,
         sum(eligible_count) FILTER (examined_count > 0) AS covered_count,
         -- How many of an endless period would say as much: Kish (1965), with the finite population correction.

@@ -1,6 +1,6 @@
 -- reads: hours (known hour rows inside spans), plan
 -- leaves: what scope, parts and the scripts before them leave of values: periods, classes, placed_values, strata,
---   hour_weights, placed_categories; and empty, as hour rows do not hold them, placed_numbers, placed_distinct, placed_units,
+--   hour_weights, drawn, placed_categories; and empty, as hour rows do not hold them, placed_numbers, placed_distinct, placed_units,
 --   placed_unit_categories
 CREATE OR REPLACE TEMP TABLE periods AS
 SELECT row_number() OVER () AS period_id, *
@@ -51,6 +51,12 @@ SELECT DISTINCT
     s.eligible_count / nullif(s.eligible_count - s.not_sampled_count - s.over_cap_count - s.over_budget_count, 0) AS weight
 FROM strata AS s
 JOIN periods USING (period_id);
+
+CREATE OR REPLACE TEMP TABLE drawn AS
+SELECT plan.plan_id, h.traffic, epoch_us(h.period_start) // 3_600_000_000 AS hour_number, bool_or(h.selection = 'mixed') AS mixed
+FROM hours AS h
+JOIN plan USING (metric_key, definition_version)
+GROUP BY ALL;
 
 CREATE OR REPLACE TEMP TABLE placed_categories AS
 SELECT

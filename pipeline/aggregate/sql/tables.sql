@@ -56,6 +56,13 @@ CREATE OR REPLACE TEMP TABLE counted (
     distinct_values VARCHAR[]
 );
 
+CREATE OR REPLACE TEMP TABLE drawn (
+    plan_id INTEGER,
+    traffic VARCHAR,
+    hour_number BIGINT,
+    mixed BOOLEAN
+);
+
 CREATE OR REPLACE TEMP TABLE category_counted (
     plan_id INTEGER,
     tick BIGINT,

@@ -195,7 +195,7 @@ COMMENT ON COLUMN metric_periods.unit_count IS 'Conversations behind the ok valu
 COMMENT ON COLUMN metric_periods.value_sum_cubes IS 'Sum of the third powers of the distances from the mean; for the shape of an interval.';
 COMMENT ON COLUMN metric_periods.value_sum_fourths IS 'Sum of the fourth powers of the distances from the mean; for the shape of an interval.';
 COMMENT ON COLUMN metric_periods.revision_reason IS 'Why the row was revised: values (computed anew), late_data, corrected, erased, method (another release computes it) or zone; null on a first row.';
-COMMENT ON COLUMN metric_periods.selection IS 'How the examined conversations were chosen: all; random, by lot within each hour of starts; or recent, the newest first. Rows of earlier versions may say hash or stratified.';
+COMMENT ON COLUMN metric_periods.selection IS 'How the examined conversations were chosen: all; random, by lot within each hour of starts; or recent, the newest first; or mixed, where some were not chosen by the lot that the definition asks for, so that there is no interval. Rows of earlier versions may say hash or stratified.';
 COMMENT ON COLUMN metric_periods.estimated IS 'Whether a total was scaled up, hour by hour, from the examined to the eligible.';
 COMMENT ON COLUMN metric_periods.avg_confidence IS 'Mean confidence of the ok values.';
 COMMENT ON COLUMN metric_periods.value_sum IS 'Sum of the values; a part that merges by adding.';
