@@ -23,6 +23,7 @@ from pipeline.api.request_id import RequestIdMiddleware
 from pipeline.api.routes import (
     access,
     alarms,
+    calls,
     checks,
     conversations,
     evaluate,
@@ -92,6 +93,7 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         metrics,
         values,
         conversations,
+        calls,
         checks,
         exports,
         evaluate,

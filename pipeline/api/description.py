@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from pipeline.api import once
+from pipeline.api.models.calls import NOT_KEPT
 from pipeline.api.problems import HEADER, MEDIA_TYPE, TITLES
 from pipeline.settings import Settings
 from pipeline.workspace.webhooks import EVENTS, TEST
@@ -47,6 +48,10 @@ answered as before and not done again. Events need none: their ids decide.
 none is taken away, renamed or given another meaning; so ignore what you do not know. What will go is marked
 `deprecated` for at least a year, and each release says in its changelog what it adds. A breaking
 change would be `v2`, beside `v1`.
+
+**Calls** are conversations in the words of the vendor's contract: `/calls`, one call, its intelligence, its timeline.
+Their ids are those of conversations. The store does not keep, so always null are:
+{", ".join(f"`{name}`" for name in NOT_KEPT)}.
 
 **Left out of the vendor's contract by choice.** Its analytics endpoints and eval definitions: breakdowns, checks and
 SQL give the same numbers.

@@ -35,6 +35,10 @@ READS = [
     "/settings/access",
     "/calls/call-1/metrics",
     "/calls/theirs-1/metrics",
+    "/calls?include_simulated=true",
+    "/calls/call-1",
+    "/calls/call-1/intelligence",
+    "/calls/call-1/timeline",
     "/conversations?source=all",
     "/conversations/call-1",
     "/runs",
@@ -46,7 +50,13 @@ READS = [
     "/webhooks",
     "/audit",
 ]
-GUESSES = ["/conversations/theirs-1", "/runs/run-theirs"]
+GUESSES = [
+    "/conversations/theirs-1",
+    "/calls/theirs-1",
+    "/calls/theirs-1/intelligence",
+    "/calls/theirs-1/timeline",
+    "/runs/run-theirs",
+]
 
 
 def create(server: Server, **options: Any) -> str:
