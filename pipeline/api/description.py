@@ -22,7 +22,8 @@ TEXT = f"""
 Numbers about every conversation that you can defend: define a metric once, read it every hour.
 
 **Reading.** Answers come from a published snapshot; each comes from one publication as a whole. They carry `ETag` and
-`Last-Modified`: send `If-None-Match` to be told 304 while nothing has changed. Instants are UTC, ISO 8601.
+`Last-Modified`: send `If-None-Match` to be told 304 while nothing has changed. Instants are UTC, ISO 8601. A parameter
+may be a day, too (`date_from=2026-04-28`): the instant at which it starts in the workspace's zone.
 
 **Rows.** A row is told apart by `metric_type`. An aggregated boolean and every count are numerical rows. An aggregated
 categorical metric is its most frequent category, with all categories under `distribution`. A period without data has

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from pipeline.api import once
 from pipeline.api.auth import Viewer
 from pipeline.api.errors import EXPECTED, InvalidError, unexpected
+from pipeline.api.moments import ZONE
 
 _CONTRACT = frozenset({"limit", "offset"})
 """Parameters of the published contract that an operation may not use; they are accepted and ignored."""
@@ -32,6 +33,7 @@ class _StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
+            ZONE.set(request.app.state.service.settings.zone)
             try:
                 response = await handle(_JsonRequest(request.scope, request.receive))
             except EXPECTED:

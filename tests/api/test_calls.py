@@ -132,7 +132,9 @@ def test_filters_are_the_contracts_and_days_those_of_the_workspace(
     assert (found["total"], len(found["items"])) == (count, count)
 
 
-@pytest.mark.parametrize("asked", ["date_from=2026-03-04&date_to=2026-03-03", "status=lost", "date_from=tomorrow"])
+@pytest.mark.parametrize(
+    "asked", ["date_from=2026-03-04&date_to=2026-03-03", "status=lost", "date_from=tomorrow", "date_to=9999-12-31"]
+)
 def test_a_filter_that_means_nothing_is_refused(owner: httpx2.Client, asked: str) -> None:
     assert owner.get(f"/calls?{asked}").status_code == 422
 
@@ -224,3 +226,15 @@ def test_keys_see_what_they_see_of_conversations(calls: Server) -> None:
 def test_a_call_that_is_not_there_is_404(owner: httpx2.Client) -> None:
     for path in ("/calls/absent", "/calls/absent/intelligence", "/calls/absent/timeline"):
         assert owner.get(path).status_code == 404
+
+
+def test_a_bound_may_be_a_day_of_the_workspace(owner: httpx2.Client) -> None:
+    """The evening of the second in UTC is the third in Kolkata; a range ends where its `date_to` starts."""
+    days = {"date_from=2026-03-03": 2, "date_from=2026-03-04": 1, "date_to=2026-03-03": 0, "date_to=2026-03-04": 1}
+    for asked, count in days.items():
+        assert owner.get(f"/conversations?{asked}").json()["total"] == count, asked
+        name, _, day = asked.partition("=")
+        same = {name: f"{day}T00:00:00+05:30"}
+        assert owner.get("/conversations", params=same).json()["total"] == count, asked
+    assert owner.get("/conversations?date_from=0001-01-01").status_code == 422
+    assert owner.get("/conversations?date_from=2026-02-30").status_code == 422

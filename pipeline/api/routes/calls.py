@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import HTTPException, Query, Request, Response
@@ -20,6 +20,7 @@ from pipeline.api.models.calls import (
     PlaybackTimeline,
     Status,
 )
+from pipeline.api.moments import Day, start_of
 from pipeline.api.pages import link_next
 from pipeline.api.routes.parameters import ShortId
 from pipeline.api.routing import workspace_router
@@ -37,8 +38,8 @@ def list_calls(
     service: ServiceOf,
     request: Request,
     response: Response,
-    date_from: Annotated[date | None, Query(description="First day, in the workspace's zone.")] = None,
-    date_to: Annotated[date | None, Query(description="Last day.")] = None,
+    date_from: Annotated[Day | None, Query(description="First day, in the workspace's zone.")] = None,
+    date_to: Annotated[Day | None, Query(description="Last day.")] = None,
     status: Annotated[Status | None, Query()] = None,
     direction: Annotated[Direction | None, Query()] = None,
     min_duration: Annotated[int | None, Query(ge=0, le=10_000_000, description="Seconds.")] = None,
@@ -69,8 +70,8 @@ def list_calls(
             status=status,
             min_duration=min_duration,
             max_duration=max_duration,
-            since=_midnight(service, date_from),
-            until=_midnight(service, date_to and date_to + timedelta(days=1)),
+            since=start_of(date_from) if date_from else None,
+            until=start_of(date_to + timedelta(days=1)) if date_to else None,
             limit=limit,
             offset=first,
         )
@@ -123,7 +124,3 @@ def _hidden(service: Service, caller: Caller) -> dict[str, None]:
     given = service.rights(caller).measures
     shown = {*given, "status"} if "completion_reason" in given else set(given)
     return {name: None for name in MEASURED if name not in shown}
-
-
-def _midnight(service: Service, day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), tzinfo=service.settings.zone)

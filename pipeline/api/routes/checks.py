@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS
-from pipeline.api.routes.parameters import Moment, ShortId, check_range
+from pipeline.api.moments import Moment
+from pipeline.api.routes.parameters import ShortId, check_range
 from pipeline.api.routing import workspace_router
 from pipeline.reports.checks import Scope, evaluate_checks, select_checks
 from pipeline.reports.verdicts import Verdict

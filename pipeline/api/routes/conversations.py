@@ -15,8 +15,9 @@ from pipeline.aggregate.queries import Traffic
 from pipeline.api.auth import Admin, ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, WRITE_ERRORS, InvalidError
 from pipeline.api.models.values import SingleValue
+from pipeline.api.moments import Moment
 from pipeline.api.pages import link_next
-from pipeline.api.routes.parameters import Id, Moment, ShortId, check_labels, check_range, visible_metric
+from pipeline.api.routes.parameters import Id, ShortId, check_labels, check_range, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import single_value
 from pipeline.api.service import Caller, Service

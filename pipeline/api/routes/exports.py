@@ -13,7 +13,8 @@ from fastapi.responses import StreamingResponse
 from pipeline.aggregate.queries import Traffic
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS
-from pipeline.api.routes.parameters import Moment, ShortId, check_range, visible_metric
+from pipeline.api.moments import Moment
+from pipeline.api.routes.parameters import ShortId, check_range, visible_metric
 from pipeline.api.routing import workspace_router
 from pipeline.reports.export import Format, Kind, write_export
 from pipeline.reports.readable import MEASURES, fixed_labels

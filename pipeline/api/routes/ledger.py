@@ -12,8 +12,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import StateCounts
+from pipeline.api.moments import Moment
 from pipeline.api.pages import link_next
-from pipeline.api.routes.parameters import Moment
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import HIDDEN_FAILURE
 from pipeline.api.service import Caller

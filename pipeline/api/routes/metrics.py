@@ -14,8 +14,9 @@ from pipeline.aggregate.calendar import Span
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import MetricListResponse, TrendResponse
+from pipeline.api.moments import Moment
 from pipeline.api.pages import link_next
-from pipeline.api.routes.parameters import FiltersOf, MetricKey, Moment, check_range, visible_metric
+from pipeline.api.routes.parameters import FiltersOf, MetricKey, check_range, visible_metric
 from pipeline.api.routes.values import entity_rows
 from pipeline.api.routing import workspace_router
 from pipeline.api.rows import period_value

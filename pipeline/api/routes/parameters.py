@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Depends, HTTPException, Query
 from fastapi import Path as InPath
-from pydantic import AwareDatetime, BeforeValidator, StringConstraints
+from pydantic import StringConstraints
 
 from pipeline.aggregate.queries import Traffic
 from pipeline.api.errors import InvalidError
@@ -21,19 +20,8 @@ from pipeline.reports.readable import has_fixed_labels
 MetricKey = Annotated[
     str, InPath(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$", description="Lowercase and underscores.")
 ]
-Moment = Annotated[AwareDatetime, BeforeValidator(lambda text: _with_zone(text))]
 Id = Annotated[str, StringConstraints(max_length=128)]
 ShortId = Annotated[str, StringConstraints(max_length=64)]
-
-
-def _with_zone(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    if "T" in text:
-        text = text.replace(" ", "+")  # the sign of an offset that a client forgot to encode arrives as a space
-    if re.match(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", text) is None:
-        raise ValueError("not ISO 8601; write for example 2026-04-28T00:00:00Z")
-    return text
 
 
 class Filters:

@@ -13,12 +13,12 @@ from pipeline.aggregate.queries import Row, Traffic
 from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import BreakdownResponse, MetricListResponse, SingleValuesResponse
+from pipeline.api.moments import Moment
 from pipeline.api.pages import link_next
 from pipeline.api.routes.parameters import (
     Filters,
     Id,
     MetricKey,
-    Moment,
     ShortId,
     check_labels,
     check_range,
