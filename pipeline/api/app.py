@@ -32,6 +32,7 @@ from pipeline.api.routes import (
     ledger,
     metrics,
     query,
+    status,
     thresholds,
     values,
 )
@@ -96,6 +97,7 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         exports,
         evaluate,
         ledger,
+        status,
         query,
         intake,
         alarms,
