@@ -33,6 +33,7 @@ from pipeline.api.routes import (
     ledger,
     metrics,
     query,
+    status,
     thresholds,
     values,
 )
@@ -98,6 +99,7 @@ def create_app(settings: Settings, *, single_user: bool = False) -> FastAPI:
         exports,
         evaluate,
         ledger,
+        status,
         query,
         intake,
         alarms,

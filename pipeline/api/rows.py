@@ -9,15 +9,10 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from pipeline.aggregate.calendar import local_day_of
 from pipeline.aggregate.queries import Row
-from pipeline.api.service import Caller
-from pipeline.reports.values import value_of
+from pipeline.reports.values import shown_entity, value_of
 from pipeline.store import STATES
-
-HIDDEN_FAILURE = "The key may not read transcripts, which this failure may quote."
 
 _COMMON = ("metric_key", "event_count", "service_id", "avg_confidence", "unit", "computed_at")
 _PERIOD = (
@@ -89,47 +84,9 @@ def conversation_value(row: Row, metric_type: str, unit: str | None, zone: ZoneI
     }
 
 
-def single_value(row: Row, caller: Caller) -> dict[str, Any]:
-    """A value with its reasoning and evidence, which quote what was said."""
-    copied = (
-        *("metric_key", "definition_version", "entity_id", "participant", "segment_from", "segment_to"),
-        *("sample_index", "observed_at", "service_id", "status", "confidence", "model", "computed_at", "run_id"),
-        *("context", "participant_role"),
-    )
-    return {
-        **{name: row[name] for name in copied},
-        "entity_type": shown_entity(row["entity_type"]),
-        "source": row["traffic"],
-        "value": value_of(row),
-        "from_segment": _segment(row["from_segment"], caller),
-        "to_segment": _segment(row["to_segment"], caller),
-        "reasoning": row["reasoning"] if caller.transcripts else None,
-        "evidence": _evidence(row["evidence"]) if caller.transcripts else None,
-        "error": row["error"] if caller.transcripts else row["error"] and HIDDEN_FAILURE,
-    }
-
-
-def _segment(turn: dict[str, Any] | None, caller: Caller) -> dict[str, Any] | None:
-    return turn if turn is None or caller.transcripts else {**turn, "text": None}
-
-
-def shown_entity(entity_type: str) -> str:
-    """The contract calls a conversation a call."""
-    return "call" if entity_type == "conversation" else entity_type
-
-
 def stored_entity(entity_type: str | None) -> str | None:
     """The store's word for the contract's."""
     return "conversation" if entity_type == "call" else entity_type
-
-
-def _evidence(text: str | None) -> list[dict[str, Any]] | None:
-    if text is None:
-        return None
-    found = orjson.loads(text)
-    return [
-        item if isinstance(item, dict) else {"quote": item} for item in (found if isinstance(found, list) else [found])
-    ]
 
 
 def _share(row: Row) -> dict[str, Any]:

@@ -58,6 +58,11 @@ class Caller:
         return self.metrics is None or metric_key in self.metrics
 
     @property
+    def administers(self) -> bool:
+        """Whether the role is admin or owner."""
+        return self.role in ("admin", "owner")
+
+    @property
     def metric_list(self) -> list[str] | None:
         """The keys that they may read, for SQL; None is all."""
         return None if self.metrics is None else sorted(self.metrics)

@@ -99,12 +99,12 @@ class _Warnings(logging.Handler):
 
 
 def _chosen(arguments: Sequence[str]) -> typer.Typer:
-    """The commands on the local store, or those on a server where the arguments name one."""
+    """The commands, or for verbs that are others on a server, those, where the arguments name one."""
     if {argument.partition("=")[0] for argument in arguments}.isdisjoint({"--url", "--env", "--key"}):
         return app
-    from pipeline.cli import remote
+    from pipeline.cli import remote, server
 
-    remote.refuse_half_an_address(arguments)
+    server.refuse_half_an_address(arguments)
     return remote.app if remote.wanted(arguments) else app
 
 

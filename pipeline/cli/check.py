@@ -13,10 +13,12 @@ import typer
 
 from pipeline.cli import instants
 from pipeline.cli.console import Json, complain, emit_json, emit_table
+from pipeline.cli.server import Env, Key, Url, Workspace, asked
 from pipeline.errors import UserError
 from pipeline.reports.checks import Scope, evaluate_checks, select_checks
 from pipeline.settings import load_settings
 from pipeline.store import Store
+from pipeline.window import HOUR
 from pipeline.workspace.catalogs import current_catalog
 
 Names = Annotated[list[str] | None, typer.Argument(help="Checks or sets of checks; default all of your own.")]
@@ -41,16 +43,34 @@ def check(
     last: Last = None,
     as_json: Json = False,
     junit: Junit = None,
+    url: Url = None,
+    key: Key = None,
+    env: Env = None,
+    workspace: Workspace = None,
 ) -> None:
     """Check metrics against what is asked of them; default the last 24 full hours. Exit code 1 when a check fails."""
+    length = span(last)
+    with asked(url, key, env, workspace) as server:
+        if server is None:
+            results = _local(names or (), run_id, start, end, length)
+        else:
+            first, until = instants.span(start, end, server)
+            hours = None if length is None else length // HOUR
+            found = server.store.checks(names or (), run_id=run_id, date_from=first, date_to=until, last_hours=hours)
+            results = found["checks"]
+    conclude(results, as_json=as_json, junit=junit)
+
+
+def _local(
+    names: Sequence[str], run_id: str | None, start: str | None, end: str | None, length: timedelta | None
+) -> list[Result]:
     settings, now = load_settings(), datetime.now(UTC)
-    first, until = instants.span(start, end, settings)
-    scope = Scope.of(now, run_id, first, until, span(last))
+    scope = Scope.of(now, run_id, *instants.span(start, end, settings), length)
     catalog, store = current_catalog(settings), Store(settings)
-    checks = select_checks(catalog, names or ())
+    checks = select_checks(catalog, names)
     with store.read() as con:
         results = evaluate_checks(con, store.workspace_id, catalog, checks, scope, now)
-    conclude([{**asdict(result), "passed": result.passed} for result in results], as_json=as_json, junit=junit)
+    return [{**asdict(result), "passed": result.passed} for result in results]
 
 
 def span(text: str | None) -> timedelta | None:

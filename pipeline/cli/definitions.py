@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pipeline.cli.console import Json, complain, emit, emit_json, emit_table
+from pipeline.cli.server import Env, Key, Server, Url, Workspace, asked
 from pipeline.settings import load_settings
 from pipeline.store import Store
 from pipeline.workspace.catalogs import current_catalog
@@ -26,43 +27,41 @@ def register(app: typer.Typer) -> None:
 
 
 def catalog(
-    every: Annotated[bool, typer.Option("--all", help="Inactive metrics too.")] = False, as_json: Json = False
+    every: Annotated[bool, typer.Option("--all", help="Inactive metrics too.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+    key: Key = None,
+    env: Env = None,
+    workspace: Workspace = None,
 ) -> None:
     """The metrics that can be asked for."""
-    found = current_catalog(load_settings())
-    metrics = found.metrics if every else found.active
+    with asked(url, key, env, workspace) as server:
+        found, problems = _local() if server is None else _remote(server)
+    metrics = [metric for metric in found if every or metric["active"]]
     if as_json:
-        emit_json(
-            [
-                {
-                    **m.definition.model_dump(mode="json"),
-                    "version": m.version,
-                    "managed_by": m.managed_by,
-                    "file": m.file,
-                }
-                for m in metrics
-            ]
-        )
+        emit_json(metrics)
         return
+    columns = ("key", "metric_type", "extraction_mode", "aggregation", "unit")
     emit_table(
         ["key", "type", "mode", "aggregation", "unit", "version", "from", "name"],
-        [
-            (
-                m.key,
-                m.definition.metric_type,
-                m.definition.extraction_mode,
-                m.definition.aggregation,
-                m.definition.unit,
-                m.short_version,
-                m.managed_by,
-                m.definition.name,
-            )
-            for m in metrics
-        ],
+        [(*(m[name] for name in columns), m["version"][:12], m["managed_by"], m["name"]) for m in metrics],
         spare=("version", "from", "unit", "aggregation"),
     )
-    if found.errors:
-        complain(f"{len(found.errors)} problems keep definitions out; see `metric-store definitions validate`.")
+    if problems:
+        complain(f"{problems} problems keep definitions out; see `metric-store definitions validate`.")
+
+
+def _local() -> tuple[list[dict[str, Any]], int]:
+    from pipeline.api.models.definitions import DefinitionResponse
+
+    settings = load_settings()
+    found = current_catalog(settings)
+    metrics = [DefinitionResponse.of(metric, settings.workspace_id) for metric in found.metrics]
+    return [metric.model_dump(mode="json") for metric in metrics], len(found.errors)
+
+
+def _remote(server: Server) -> tuple[list[dict[str, Any]], int]:
+    return server.definitions["definitions"], server.definitions["problems"]
 
 
 def validate(as_json: Json = False) -> None:

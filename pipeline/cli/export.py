@@ -6,14 +6,15 @@ import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
 from pipeline.cli import instants
-from pipeline.cli.console import BROKEN_PIPE, note
+from pipeline.cli.console import BROKEN_PIPE, Json, note
 from pipeline.cli.read import Traffic, TrafficOption
-from pipeline.reports.export import Format, Kind, write_export
+from pipeline.cli.server import Env, Key, Url, Workspace, asked
+from pipeline.reports.export import Exported, Format, Kind, write_export
 from pipeline.settings import load_settings
 from pipeline.store import Store
 from pipeline.workspace.catalogs import current_catalog
@@ -41,30 +42,39 @@ def export(
     keys: Metrics = None,
     service: Annotated[str | None, typer.Option(help="One service; default every one.")] = None,
     traffic: TrafficOption = Traffic.PRODUCTION,
+    as_json: Json = False,
+    url: Url = None,
+    key: Key = None,
+    env: Env = None,
+    workspace: Workspace = None,
 ) -> None:
     """Conversations with their metrics, values or period rows as Parquet, CSV or NDJSON."""
-    settings = load_settings()
-    catalog, store = current_catalog(settings), Store(settings)
-    chosen = file_format or format_of(target)
-    date_from, date_to = instants.span(start, end, settings)
-    with TemporaryDirectory() as folder, store.read() as con:
+    if as_json and file_format not in (None, "ndjson"):
+        raise typer.BadParameter(f"--json is --format ndjson; leave out one of them, not {file_format} with it.")
+    chosen = "ndjson" if as_json else file_format or format_of(target)
+    with TemporaryDirectory() as folder, asked(url, key, env, workspace) as server:
         file = Path(folder) / "export" if target == STANDARD_OUTPUT else target
-        rows, undated = write_export(
-            con,
-            store.workspace_id,
-            kind,
-            chosen,
-            file,
-            keys=None if keys is None else [catalog.get(key).key for key in keys],
-            traffic=traffic.value,
-            service_id=service,
-            date_from=date_from,
-            date_to=date_to,
-        )
+        date_from, date_to = instants.span(start, end, load_settings() if server is None else server)
+        asked_for: dict[str, Any] = {"service_id": service, "date_from": date_from, "date_to": date_to}
+        if server is None:
+            rows, undated = _local(kind, chosen, file, keys=keys, traffic=traffic.value, **asked_for)
+        else:
+            from pipeline.client import calls
+
+            call = calls.export(kind, file_format=chosen, metric_key=keys, source=traffic.value, **asked_for)
+            rows, undated = server.store.download(call, file)
         if target == STANDARD_OUTPUT:
             send(file)
     left_out = f" {undated:,} without an instant left out: nobody knows when they were." if undated else ""
     note(f"{rows:,} {kind if rows != 1 else kind[:-1]} written.{left_out}")
+
+
+def _local(kind: Kind, file_format: Format, file: Path, *, keys: list[str] | None, **options: Any) -> Exported:
+    settings = load_settings()
+    catalog, store = current_catalog(settings), Store(settings)
+    known = None if keys is None else [catalog.get(key).key for key in keys]
+    with store.read() as con:
+        return write_export(con, store.workspace_id, kind, file_format, file, keys=known, **options)
 
 
 def format_of(target: Path) -> Format:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -12,7 +14,21 @@ from pipeline.window import HOUR, Window, floor_hour
 HELP = "ISO 8601, for example 2026-11-20 or 2026-11-20T13:00Z; without a zone: the workspace's."
 
 
-def instant(text: str, settings: Settings) -> datetime:
+class Zoned(Protocol):
+    """Whatever knows in which zone the workspace's days start: settings, or a server."""
+
+    @property
+    def timezone(self) -> str:
+        """The zone's IANA name."""
+        ...
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone."""
+        ...
+
+
+def instant(text: str, settings: Zoned) -> datetime:
     """An aware instant; one without a zone is in the workspace's, and a date is the instant at which its day starts.
 
     Raises:
@@ -38,7 +54,7 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def _refuse_clock_change(text: str, aware: datetime, settings: Settings) -> None:
+def _refuse_clock_change(text: str, aware: datetime, settings: Zoned) -> None:
     first, second = aware, aware.replace(fold=1)
     if first.utcoffset() == second.utcoffset():
         return
@@ -53,7 +69,7 @@ def _refuse_clock_change(text: str, aware: datetime, settings: Settings) -> None
     )
 
 
-def span(start: str | None, end: str | None, settings: Settings) -> tuple[datetime | None, datetime | None]:
+def span(start: str | None, end: str | None, settings: Zoned) -> tuple[datetime | None, datetime | None]:
     """The two ends of `--from` and `--to`; None is open.
 
     Raises:
@@ -66,7 +82,7 @@ def span(start: str | None, end: str | None, settings: Settings) -> tuple[dateti
     return first, last
 
 
-def hour(text: str, settings: Settings) -> datetime:
+def hour(text: str, settings: Zoned) -> datetime:
     """The start of a whole UTC hour.
 
     Raises:

@@ -21,6 +21,7 @@ VERBS = {
     "get": ("read", "The periods of one metric, newest first."),
     "trend": ("read", "A chart of one metric's last days."),
     "breakdown": ("breakdown", "One metric by service, channel, tag or a field of the summary."),
+    "conversation": ("conversation", "One conversation: what was said, and what every metric says."),
     "check": ("check", "Is quality good enough? The exit code says so."),
     "export": ("export", "Conversations, values or period rows as a file."),
     "status": ("status", "Which hours are done, late, missing or failing."),

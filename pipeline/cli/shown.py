@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Annotated, Protocol, TypeVar
 
 import typer
 
-from pipeline.catalog.catalog import Catalog, Metric
+from pipeline.catalog.catalog import Catalog
 from pipeline.cli.console import emit
 
 All = Annotated[bool, typer.Option("--all", help="Show every metric, also shipped ones with which nothing is wrong.")]
@@ -35,21 +35,38 @@ def of_group(catalog: Catalog, group: str | None, keys: Sequence[str] | None) ->
     """
     if group is None:
         return None if keys is None else list(keys)
-    found = [metric.key for metric in catalog.active if _name(metric) == group.casefold()]
-    if not found:
-        groups = sorted({metric.definition.group for metric in catalog.active if metric.definition.group})
-        raise typer.BadParameter(f"No active metric is in the group {group!r}; there are {', '.join(groups)}.")
+    found = in_group(group, {metric.key: metric.definition.group for metric in catalog.active})
     return [*(keys or ()), *found]
 
 
+def in_group(group: str, groups: Mapping[str, str | None]) -> list[str]:
+    """The keys of one group, among the groups of active metrics by key.
+
+    Raises:
+        typer.BadParameter: none is in it.
+    """
+    found = [key for key, name in groups.items() if (name or "").casefold() == group.casefold()]
+    if not found:
+        names = sorted({name for name in groups.values() if name})
+        raise typer.BadParameter(f"No active metric is in the group {group!r}; there are {', '.join(names)}.")
+    return found
+
+
 def choose(
-    rows: Iterable[Row], catalog: Catalog, wrong: Callable[[Row], bool], *, everything: bool
+    rows: Iterable[Row], shipped: Container[str], wrong: Callable[[Row], bool], *, everything: bool
 ) -> tuple[list[Row], int]:
-    """The rows to show, what is wrong first and the user's own next, and how many are left out."""
+    """The rows to show, what is wrong first and the user's own next, and how many are left out.
+
+    Args:
+        rows: of which to choose.
+        shipped: keys of the metrics that came with the project.
+        wrong: whether something is wrong with a row.
+        everything: whether to leave out none.
+    """
     all_rows = list(rows)
     bad = [row for row in all_rows if wrong(row)]
-    own = [row for row in all_rows if not wrong(row) and _own(catalog, row.key)]
-    rest = [row for row in all_rows if not wrong(row) and not _own(catalog, row.key)]
+    own = [row for row in all_rows if not wrong(row) and row.key not in shipped]
+    rest = [row for row in all_rows if not wrong(row) and row.key in shipped]
     return [*bad, *own, *(rest if everything else ())], 0 if everything else len(rest)
 
 
@@ -57,12 +74,3 @@ def tell_left_out(number: int) -> None:
     """Say that there are more metrics than are shown."""
     if number:
         emit(f"{number:,} shipped metrics with which nothing is wrong are not shown; --all shows every one.")
-
-
-def _own(catalog: Catalog, key: str) -> bool:
-    metric = catalog.by_key.get(key)
-    return metric is None or not metric.shipped
-
-
-def _name(metric: Metric) -> str:
-    return (metric.definition.group or "").casefold()

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from pipeline.catalog.catalog import Catalog
 from pipeline.cli import instants
 from pipeline.cli.console import Json, complain, emit, emit_json, emit_table
-from pipeline.cli.shown import All, Quiet, choose, of_group, tell_left_out
+from pipeline.cli.server import Env, Key, Server, Url, Workspace, asked
+from pipeline.cli.shown import All, Quiet, choose, in_group, tell_left_out
 from pipeline.settings import load_settings
 from pipeline.status import MetricStatus, Status, read_status
 from pipeline.store import Store
-from pipeline.window import HOUR, ceil_hour, floor_hour
 from pipeline.workspace.catalogs import current_catalog
 
 
@@ -35,32 +33,46 @@ def status(
     everything: All = False,
     quiet: Quiet = False,
     as_json: Json = False,
+    url: Url = None,
+    key: Key = None,
+    env: Env = None,
+    workspace: Workspace = None,
 ) -> None:
     """The ledger: which hours of which definition version are done, missing or failing. Exit code 1 when any fails.
 
     What is wrong stands first, with the reason, then your own metrics.
     """
-    settings = load_settings()
-    last = instants.instant(end, settings) if end else floor_hour(datetime.now(UTC)) + HOUR
-    first = instants.instant(start, settings) if start else last - settings.window_hours * HOUR
-    if ceil_hour(last) <= ceil_hour(first):
-        raise typer.BadParameter("No UTC hour starts between --from and --to; --to must be at least an hour later.")
-    catalog = current_catalog(settings)
-    found = read_status(Store(settings), catalog, settings, first, last)
+    with asked(url, key, env, workspace) as server:
+        found = _local(start, end) if server is None else _remote(server, start, end)
     if group is not None:
-        keys = of_group(catalog, group, None) or ()
+        keys = in_group(group, {metric.key: metric.group for metric in found.metrics})
         found = replace(found, metrics=tuple(metric for metric in found.metrics if metric.key in keys))
     if as_json:
         emit_json(found)
     else:
-        _show(found, first.astimezone(UTC), last.astimezone(UTC), catalog, everything=everything, quiet=quiet)
-    if any(metric.failing for metric in found.metrics) or found.failed_files:
+        _show(found, everything=everything, quiet=quiet)
+    if any(metric.failing for metric in found.metrics) or found.failed_files or "failed_files" in found.hidden:
         raise typer.Exit(1)
 
 
-def _show(found: Status, first: datetime, last: datetime, catalog: Catalog, *, everything: bool, quiet: bool) -> None:
+def _local(start: str | None, end: str | None) -> Status:
+    settings = load_settings()
+    last = instants.instant(end, settings) if end else None
+    first = instants.instant(start, settings) if start else None
+    return read_status(Store(settings), current_catalog(settings), settings, first, last)
+
+
+def _remote(server: Server, start: str | None, end: str | None) -> Status:
+    from pydantic import TypeAdapter
+
+    date_from = instants.instant(start, server) if start else None
+    date_to = instants.instant(end, server) if end else None
+    return TypeAdapter(Status).validate_python(server.store.status(date_from=date_from, date_to=date_to))
+
+
+def _show(found: Status, *, everything: bool, quiet: bool) -> None:
     if not quiet:
-        _show_tables(found, first, last, catalog, everything=everything)
+        _show_tables(found, everything=everything)
     for metric in found.metrics:
         if quiet and metric.failing:
             complain(f"{metric.key} fails in {len(metric.failing):,} hours: {metric.last_failure}")
@@ -68,11 +80,14 @@ def _show(found: Status, first: datetime, last: datetime, catalog: Catalog, *, e
         complain(f"{file.url}: {file.failure}")
     for problem in found.problems:
         complain(str(problem))
+    for name, count in found.hidden.items():
+        complain(f"{count:,} {name.replace('_', ' ')} that this key may not read.")
 
 
-def _show_tables(found: Status, first: datetime, last: datetime, catalog: Catalog, *, everything: bool) -> None:
-    shown, left_out = choose(found.metrics, catalog, _wrong, everything=everything)
-    title = f"Hours from {first:%F %H:%M} to {last:%F %H:%M} UTC"
+def _show_tables(found: Status, *, everything: bool) -> None:
+    shipped = {metric.key for metric in found.metrics if metric.shipped}
+    shown, left_out = choose(found.metrics, shipped, _wrong, everything=everything)
+    title = f"Hours from {found.date_from:%F %H:%M} to {found.date_to:%F %H:%M} UTC"
     if shown:
         emit_table(
             ["metric", "version", "done", "missing", "failing", "freshness", "done until", "why"],

@@ -276,7 +276,8 @@ def _show_metrics(extracts: Sequence[ExtractReport], show: _Show) -> None:
         for outcome in extracted.outcomes:
             by_key.setdefault(outcome.key, []).append(outcome)
     summed = [_Summed(key, outcomes) for key, outcomes in by_key.items()]
-    shown, left_out = choose(summed, show.catalog, lambda each: each.wrong, everything=show.everything)
+    shipped = {metric.key for metric in show.catalog.metrics if metric.shipped}
+    shown, left_out = choose(summed, shipped, lambda each: each.wrong, everything=show.everything)
     done = "to do" if show.dry_run else "computed"
     spent = ("calls", "tokens", "tokens_cached", "cost_usd")
     if shown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -30,6 +30,8 @@ from pipeline.api.models.values import (
 from pipeline.client.rows import Rows
 
 Answer = TypeVar("Answer")
+_EXPORT_SECONDS = 3600.0
+"""The server sorts all rows of an export before the first byte leaves."""
 Source = Literal["production", "simulation", "all"]
 Scope = Literal["aggregate", "entity", "all"]
 
@@ -44,6 +46,20 @@ class Call(Generic[Answer]):
     params: Mapping[str, Any] = field(default_factory=dict)
     content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    patience: float | None = None
+    """Seconds to wait for the answer to begin or go on; None is the client's own."""
+
+
+class Exported(NamedTuple):
+    """A file that was written.
+
+    Attributes:
+        rows: in the file.
+        undated: rows that a range leaves out because nobody knows when they were.
+    """
+
+    rows: int
+    undated: int
 
 
 def settings() -> Call[Rows[DefinitionResponse]]:
@@ -53,6 +69,11 @@ def settings() -> Call[Rows[DefinitionResponse]]:
         "/settings/metrics",
         lambda got: Rows(MetricSettingsResponse.model_validate_json(got.content).definitions),
     )
+
+
+def definitions() -> Call[dict[str, Any]]:
+    """Every definition as JSON, how many problems keep others out, and the zone of the workspace's days."""
+    return Call("GET", "/settings/metrics", _document)
 
 
 def define(
@@ -226,6 +247,27 @@ def checks(
     return Call("GET", "/checks", _document, {**params, "name": list(names)} if names else params)
 
 
+def status(*, date_from: datetime | None = None, date_to: datetime | None = None) -> Call[dict[str, Any]]:
+    """What is done, missing and failing, and what was refused: the fields of `pipeline.status.Status`."""
+    return Call("GET", "/status", _document, _given(locals()))
+
+
+def export(
+    kind: Literal["conversations", "periods", "values"],
+    *,
+    file_format: Literal["parquet", "csv", "ndjson"] = "ndjson",
+    metric_key: Sequence[str] | None = None,
+    source: Source = "production",
+    service_id: str | None = None,
+    date_from: datetime | None = None,
+    date_to: datetime | None = None,
+) -> Call[Exported]:
+    """All rows at once, as a file; `download` writes it."""
+    given = {name: value for name, value in locals().items() if name not in ("kind", "file_format")}
+    params = _given(given) | {"format": file_format}
+    return Call("GET", f"/exports/{kind}", _exported, params, patience=_EXPORT_SECONDS)
+
+
 def query(sql: str, *, limit: int = 1000) -> Call[list[dict[str, Any]]]:
     """One SELECT over the workspace's own rows; a dictionary for each row."""
     return Call("POST", "/query", _table, content=orjson.dumps({"sql": sql, "limit": limit}))
@@ -252,6 +294,10 @@ def written(
 
 def _values(got: httpx2.Response) -> Rows[MetricValue]:
     return Rows(MetricListResponse.model_validate_json(got.content).metrics)
+
+
+def _exported(got: httpx2.Response) -> Exported:
+    return Exported(int(got.headers["x-row-count"]), int(got.headers["x-undated-count"]))
 
 
 def _document(got: httpx2.Response) -> dict[str, Any]:

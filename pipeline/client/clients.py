@@ -17,6 +17,8 @@ from pipeline.client import calls
 from pipeline.client.calls import Call
 from pipeline.client.errors import RefusedError, UnreachableError
 from pipeline.client.spool import Spool
+from pipeline.errors import UserError
+from pipeline.whole_file import replacing
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -84,6 +86,8 @@ class MetricStore:
     runs = _waiting(calls.runs)
     coverage = _waiting(calls.coverage)
     checks = _waiting(calls.checks)
+    status = _waiting(calls.status)
+    definitions = _waiting(calls.definitions)
     query = _waiting(calls.query)
 
     def send_events(self, batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -137,9 +141,34 @@ class MetricStore:
         """
         try:
             got = self._http.request(call.method, self._prefix + call.path, **_arguments(call))
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise _unreachable(self._http.base_url, error) from None
         return _read(call, got)
+
+    def download(self, call: Call[Answer], target: Path) -> Answer:
+        """Write the body of an answer to a file, piece by piece; an interrupted one leaves the old file or none.
+
+        Raises:
+            RefusedError: the server answered that it will not do it.
+            UnreachableError: no answer came, or not all of it.
+            UserError: the file cannot be written.
+        """
+        try:
+            with (
+                replacing(target) as fresh,
+                self._http.stream(call.method, self._prefix + call.path, **_arguments(call)) as got,
+            ):
+                if not got.is_success:
+                    got.read()
+                    return _read(call, got)
+                with fresh.open("xb") as file:
+                    for piece in got.iter_bytes():
+                        file.write(piece)
+                return _read(call, got)
+        except httpx2.RequestError as error:
+            raise _unreachable(self._http.base_url, error) from None
+        except OSError as error:
+            raise UserError(f"Cannot write {target}: {error.strerror or error}.") from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -184,6 +213,8 @@ class AsyncMetricStore:
     runs = _awaiting(calls.runs)
     coverage = _awaiting(calls.coverage)
     checks = _awaiting(calls.checks)
+    status = _awaiting(calls.status)
+    definitions = _awaiting(calls.definitions)
     query = _awaiting(calls.query)
 
     async def send_events(self, batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -205,7 +236,7 @@ class AsyncMetricStore:
         """
         try:
             got = await self._http.request(call.method, self._prefix + call.path, **_arguments(call))
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise _unreachable(self._http.base_url, error) from None
         return _read(call, got)
 
@@ -224,17 +255,26 @@ class AsyncMetricStore:
 
 
 def _authorization(key: str | None) -> dict[str, str]:
+    if key and not (key.isascii() and key.isprintable()):
+        raise UserError("The key holds characters that no key has; copy it anew.")
     return {} if not key else {"Authorization": f"Bearer {key}"}
 
 
 def _arguments(call: Call[Any]) -> dict[str, Any]:
     headers = {"Content-Type": "application/json"} if call.content is not None else {}
-    return {"params": call.params, "content": call.content, "headers": {**headers, **call.headers}}
+    arguments: dict[str, Any] = {"params": call.params, "content": call.content}
+    arguments["headers"] = {**headers, **call.headers}
+    return arguments if call.patience is None else {**arguments, "timeout": httpx2.Timeout(60, read=call.patience)}
 
 
 def _read(call: Call[Answer], got: httpx2.Response) -> Answer:
     if got.is_success:
-        return call.read(got)
+        try:
+            return call.read(got)
+        except (ValueError, KeyError, TypeError):  # of pydantic and orjson, too
+            raise UnreachableError(
+                f"What answers at {got.url.host} is no metric store of this version; look at the address."
+            ) from None
     try:
         detail = orjson.loads(got.content)["detail"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
@@ -243,5 +283,7 @@ def _read(call: Call[Answer], got: httpx2.Response) -> Answer:
     raise RefusedError(got.status_code, detail, float(wait) if wait.isdigit() else None)
 
 
-def _unreachable(url: object, error: Exception) -> UnreachableError:
-    return UnreachableError(f"No answer from {url} ({error or type(error).__name__}). Is `metric-store serve` running?")
+def _unreachable(url: httpx2.URL, error: Exception) -> UnreachableError:
+    address = url.copy_with(username=None, password=None)
+    why = str(error) or type(error).__name__
+    return UnreachableError(f"No answer from {address} ({why}). Is `metric-store serve` running there?")

@@ -25,4 +25,4 @@ class RefusedError(UserError):
 
 
 class UnreachableError(UserError):
-    """No answer came: the address is wrong, the server is down, or the network is."""
+    """No whole answer of a metric store came: the address is wrong, the server is down, or the network is."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from threading import get_ident
 from typing import Literal, NamedTuple
 
 import duckdb
@@ -14,6 +12,7 @@ import duckdb
 from pipeline.aggregate.queries import Traffic
 from pipeline.errors import StoreUnavailableError, UserError
 from pipeline.store import load_sql, run_script
+from pipeline.whole_file import replacing
 
 Kind = Literal["conversations", "periods", "values"]
 Format = Literal["parquet", "csv", "ndjson"]
@@ -84,12 +83,6 @@ def write_export(
         UserError: the file cannot be written.
         StoreUnavailableError: the export needs more memory than there is.
     """
-    if target.is_dir():
-        raise UserError(f"Cannot write {target}: it is a folder; name a file.")
-    if not target.parent.is_dir():
-        raise UserError(f"There is no folder {target.parent}; make it, or write the export elsewhere.")
-    run_script(con, load_sql(SQL, "values_in_force"))
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.tmp")
     chosen: dict[str, object] = {
         "workspace_id": workspace_id,
         "keys": None if keys is None else list(keys),
@@ -100,18 +93,18 @@ def write_export(
     if kind == "values":
         chosen["transcripts"] = transcripts
     span = {"date_from": date_from, "date_to": date_to}
+    undated = 0
     try:
-        ((rows,),) = con.execute(_copy(kind, file_format, hidden), chosen | span | {"target": str(fresh)}).fetchall()
-        undated = 0
-        if (instant := _INSTANT[kind]) is not None and (date_from or date_to) is not None:
-            ((undated,),) = con.execute(_undated(kind, instant), chosen | dict.fromkeys(span)).fetchall()
-        fresh.replace(target)
+        with replacing(target) as fresh:
+            run_script(con, load_sql(SQL, "values_in_force"))
+            copied = con.execute(_copy(kind, file_format, hidden), chosen | span | {"target": str(fresh)})
+            ((rows,),) = copied.fetchall()
+            if (instant := _INSTANT[kind]) is not None and (date_from or date_to) is not None:
+                ((undated,),) = con.execute(_undated(kind, instant), chosen | dict.fromkeys(span)).fetchall()
     except (duckdb.IOException, OSError) as error:
         raise UserError(f"Cannot write {target}: {str(error).splitlines()[0]}") from error
     except duckdb.OutOfMemoryException as error:
         raise StoreUnavailableError("The export needs more memory than there is; ask for a shorter range.") from error
-    finally:
-        fresh.unlink(missing_ok=True)
     return Exported(rows, undated)
 
 

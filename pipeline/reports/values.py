@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import duckdb
+import orjson
 
 from pipeline.aggregate.queries import Row, Traffic, fetch_rows
 from pipeline.store import load_sql, run_script
 
 SQL = "pipeline.reports.sql"
+HIDDEN_FAILURE = "The key may not read transcripts, which this failure may quote."
 
 
 def single_values(
@@ -85,3 +88,41 @@ def value_of(row: Row) -> float | str | bool | list[str] | None:
         return None
     columns = ("value_list", "value_boolean", "value_number", "value_text")
     return next((row[column] for column in columns if row[column] is not None), None)
+
+
+def single_value(row: Row, *, transcripts: bool) -> dict[str, Any]:
+    """A value with its reasoning and evidence, which quote what was said."""
+    copied = (
+        *("metric_key", "definition_version", "entity_id", "participant", "segment_from", "segment_to"),
+        *("sample_index", "observed_at", "service_id", "status", "confidence", "model", "computed_at", "run_id"),
+        *("context", "participant_role"),
+    )
+    return {
+        **{name: row[name] for name in copied},
+        "entity_type": shown_entity(row["entity_type"]),
+        "source": row["traffic"],
+        "value": value_of(row),
+        "from_segment": _segment(row["from_segment"], transcripts),
+        "to_segment": _segment(row["to_segment"], transcripts),
+        "reasoning": row["reasoning"] if transcripts else None,
+        "evidence": _evidence(row["evidence"]) if transcripts else None,
+        "error": row["error"] if transcripts else row["error"] and HIDDEN_FAILURE,
+    }
+
+
+def _segment(turn: dict[str, Any] | None, transcripts: bool) -> dict[str, Any] | None:
+    return turn if turn is None or transcripts else {**turn, "text": None}
+
+
+def shown_entity(entity_type: str) -> str:
+    """The contract calls a conversation a call."""
+    return "call" if entity_type == "conversation" else entity_type
+
+
+def _evidence(text: str | None) -> list[dict[str, Any]] | None:
+    if text is None:
+        return None
+    found = orjson.loads(text)
+    return [
+        item if isinstance(item, dict) else {"quote": item} for item in (found if isinstance(found, list) else [found])
+    ]

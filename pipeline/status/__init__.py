@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline.catalog.catalog import Catalog, Metric, Problem
+from pipeline.errors import UserError
 from pipeline.settings import Settings
 from pipeline.status.freshness import Freshness, freshness
 from pipeline.store import Store, load_sql
-from pipeline.window import Window
+from pipeline.window import HOUR, Window, ceil_hour, floor_hour
 
 _SQL = "pipeline.status.sql"
 
@@ -23,10 +24,14 @@ class MetricStatus:
         failing: hours that were only tried in vain; `last_failure` says why.
         missing: hours that no run has looked at.
         freshness: whether the newest hour is done in time, now.
+        group: of the definition.
+        shipped: whether the definition came with the project.
     """
 
     key: str
     version: str
+    group: str | None
+    shipped: bool
     done: tuple[datetime, ...]
     failing: tuple[datetime, ...]
     missing: tuple[datetime, ...]
@@ -57,9 +62,14 @@ class Status:
     """The state of a deployment as of its last published snapshot.
 
     Attributes:
+        date_from: start of the first hour.
+        date_to: end of the last hour.
         contradictions: facts about which the events of one conversation disagree, with the number of conversations.
+        hidden: number of rows by field (`failed_files`, `problems`) that whoever asks may not read.
     """
 
+    date_from: datetime
+    date_to: datetime
     conversations: int
     conversations_without_instant: int
     stale_conversations: int
@@ -69,10 +79,16 @@ class Status:
     rejected: tuple[Rejected, ...]
     failed_files: tuple[FailedFile, ...]
     problems: tuple[Problem, ...]
+    hidden: dict[str, int]
 
 
 def read_status(
-    store: Store, catalog: Catalog, settings: Settings, first: datetime, last: datetime, now: datetime | None = None
+    store: Store,
+    catalog: Catalog,
+    settings: Settings,
+    first: datetime | None = None,
+    last: datetime | None = None,
+    now: datetime | None = None,
 ) -> Status:
     """Read the ledger of the hourly partitions in `[first, last)` for every active definition.
 
@@ -80,25 +96,33 @@ def read_status(
         store: the database.
         catalog: the definitions.
         settings: of the deployment.
-        first: start of the first hour.
-        last: end of the last hour.
+        first: start of the first hour; default the length of a run's window before `last`.
+        last: end of the last hour; default that of the hour in progress.
         now: the instant for which freshness is told; default the present one.
 
     Raises:
+        UserError: no hour starts in the range.
         StoreUnavailableError: nothing has been published yet.
     """
+    now = now or datetime.now(UTC)
+    last = last or floor_hour(now) + HOUR
+    first = first or last - settings.window_hours * HOUR
+    if ceil_hour(last) <= ceil_hour(first):
+        raise UserError("No UTC hour starts in the range; it must end at least an hour after it starts.")
     windows = list(Window.each_hour(first, last, settings.window_hours))
     workspace = {"workspace_id": store.workspace_id}
     with store.read() as con:
         ledger = con.execute(load_sql(_SQL, "ledger"), {**workspace, "first": first, "last": last}).fetchall()
         rejected = con.execute(load_sql(_SQL, "rejected"), workspace).fetchall()
         files = con.execute(load_sql(_SQL, "files"), workspace).fetchall()
-        fresh = freshness(con, store.workspace_id, catalog.active, now or datetime.now(UTC))
+        fresh = freshness(con, store.workspace_id, catalog.active, now)
         contradictions = con.execute(load_sql(_SQL, "contradictions"), workspace).fetchall()
         totals = con.execute(load_sql(_SQL, "totals"), workspace).fetchall()[0]
     rows = {(key, version): (set(done), set(failing), why) for key, version, done, failing, why in ledger}
     conversations, without_instant, stale_conversations, stale_periods = totals
     return Status(
+        date_from=first.astimezone(UTC),
+        date_to=last.astimezone(UTC),
         conversations=conversations,
         conversations_without_instant=without_instant,
         stale_conversations=stale_conversations,
@@ -111,6 +135,7 @@ def read_status(
         rejected=tuple(Rejected(*row) for row in rejected),
         failed_files=tuple(FailedFile(*row) for row in files),
         problems=catalog.problems,
+        hidden={},
     )
 
 
@@ -125,6 +150,8 @@ def _metric(
     return MetricStatus(
         metric.key,
         metric.version,
+        metric.definition.group,
+        metric.shipped,
         done=tuple(window.hour for window in windows if window.end in done),
         failing=tuple(window.hour for window in windows if window.end in failing),
         missing=tuple(window.hour for window in windows if window.end not in done | failing),

@@ -28,7 +28,7 @@ from pipeline.workspace.catalogs import load_workspace_catalog
 OVERRIDABLE = ("active", "freshness_sla_minutes")
 """What may be changed about a metric that is shipped."""
 
-_OURS = frozenset({"id", "builtin", "managed_by", "version"})
+_OURS = frozenset({"id", "builtin", "managed_by", "version", "file"})
 """Fields of a definition that are answered and never set; a client may send them back."""
 
 _SECRET = re.compile(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
+from pipeline.catalog.catalog import Metric
 from pipeline.catalog.models import MetricDefinition
 
 EXAMPLE: JsonDict = {
@@ -34,6 +36,19 @@ class DefinitionResponse(MetricDefinition):
         description="Where it is changed: nowhere but `active` and the SLA; in the file; here."
     )
     version: str = Field(description="Changes when a field changes that can change a value.")
+    file: str | None = Field(description="On the machine of the store; null for keys that are not an admin's.")
+
+    @classmethod
+    def of(cls, metric: Metric, workspace_id: str, *, with_file: bool = True) -> DefinitionResponse:
+        """A definition of the catalog."""
+        ours: dict[str, Any] = {
+            "id": str(uuid5(NAMESPACE_URL, f"{workspace_id}/{metric.key}")),
+            "builtin": metric.shipped,
+            "managed_by": metric.managed_by,
+            "version": metric.version,
+            "file": metric.file if with_file else None,
+        }
+        return cls.model_validate({**metric.definition.model_dump(), **ours})
 
 
 class MetricSettingsResponse(BaseModel):
@@ -41,6 +56,8 @@ class MetricSettingsResponse(BaseModel):
 
     definitions: list[DefinitionResponse]
     revision: int
+    problems: int = Field(description="Errors that keep definitions out; GET …/status names them to admins.")
+    timezone: str = Field(description="IANA zone in which the workspace's days start.")
 
 
 class MetricSettingsRequest(BaseModel):

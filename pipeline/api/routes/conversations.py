@@ -9,79 +9,24 @@ from typing import Annotated, Any, Literal
 import orjson
 from fastapi import Path as InPath
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.aggregate.queries import Traffic
 from pipeline.api.auth import Admin, ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, WRITE_ERRORS, InvalidError
-from pipeline.api.models.values import SingleValue
+from pipeline.api.models.conversations import ConversationDetail, ConversationsResponse
 from pipeline.api.moments import Moment
 from pipeline.api.pages import link_next
 from pipeline.api.routes.parameters import Id, ShortId, check_labels, check_range, visible_metric
 from pipeline.api.routing import workspace_router
-from pipeline.api.rows import single_value
 from pipeline.api.service import Caller, Service
 from pipeline.erasure import forget_and_publish
 from pipeline.errors import NotFoundError
-from pipeline.reports.conversations import conversation_values, find_conversations, metrics_map, read_conversation
+from pipeline.reports.conversations import conversation_values, find_conversations, read_conversation
 from pipeline.reports.outcome_filter import Outcome, OutcomeFilter, metrics_of
 from pipeline.reports.readable import MEASURES
 
 router = workspace_router("conversations")
-
-
-class Conversation(BaseModel):
-    """A call, chat, form session or simulation run."""
-
-    conversation_id: str
-    started_at: AwareDatetime | None
-    ended_at: AwareDatetime | None
-    settled_at: AwareDatetime | None
-    channel: str | None
-    direction: str | None
-    service_id: str | None
-    tags: list[str] | None
-    source: str
-    run_id: str | None
-    session_id: str | None
-    completion_reason: str | None
-    final_state: str | None
-    duration_seconds: float | None
-    quality_score: float | None
-    escalated: bool | None
-    turn_count: int | None = Field(description="Null, as the other columns that are metrics, for keys without them.")
-    agent_turn_count: int | None
-    user_turn_count: int | None
-    tool_call_count: int | None
-    tool_failure_count: int | None
-
-
-class ConversationsResponse(BaseModel):
-    """Conversations, newest first or in the order of a random sample."""
-
-    conversations: list[Conversation]
-    total: int = Field(description="How many pass the filters.")
-    seed: str | None = Field(description="Of the sample; send it again for the same one.")
-
-
-class Turn(BaseModel):
-    """What somebody said."""
-
-    index: int
-    role: str | None
-    participant: str | None
-    text: str | None
-    started_at: AwareDatetime | None
-    ended_at: AwareDatetime | None
-
-
-class ConversationDetail(Conversation):
-    """One conversation with its turns and all its values."""
-
-    turns: list[Turn] | None = Field(description="Null when the key may not read transcripts.")
-    intelligence: dict[str, Any] | None = Field(description="The call-intelligence summary; null like `turns`.")
-    metrics: dict[str, float | str | bool | list[str] | None] = Field(description="Value or list of values by metric.")
-    values: list[SingleValue] = Field(description="Every value with its state, also those that have none.")
 
 
 @router.get("/conversations", operation_id="list-conversations", responses=READ_ERRORS)
@@ -156,11 +101,13 @@ def get_conversation(
         values = service.shown(
             caller, conversation_values(con, caller.workspace_id, row["conversation_id"], caller.metric_list)
         )
-    hidden = _hidden_measures(service, caller)
-    hidden |= {} if caller.transcripts else {"turns": None}
-    hidden |= {} if caller.transcripts and caller.metrics is None else {"intelligence": None}
-    shown = {"metrics": metrics_map(values), "values": [single_value(value, caller) for value in values]}
-    return ConversationDetail.model_validate({**row, "source": row["traffic"], **hidden, **shown})
+    return ConversationDetail.of(
+        row,
+        values,
+        transcripts=caller.transcripts,
+        summary=caller.metrics is None,
+        hidden=_hidden_measures(service, caller),
+    )
 
 
 class Erased(BaseModel):

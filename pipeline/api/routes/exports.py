@@ -57,7 +57,7 @@ def export(
     `conversations` has a row for each: `metrics` maps a metric to its value, or to a list of values; a metric without
     one is absent there, and `metric_status` says why. In `periods`, `service_id` is null on the rows over all services.
     Reasoning, evidence and errors are in `values` only for keys that may read transcripts. A range leaves out what has
-    no instant; the header `X-Undated-Count` says how many rows.
+    no instant; the header `X-Undated-Count` says how many rows, `X-Row-Count` how many the file has.
     """
     check_range(date_from, date_to)
     keys = caller.metric_list
@@ -88,6 +88,7 @@ def export(
         written = file.open("rb")  # stays readable when the folder is gone, and nobody has to remove it
     headers = {
         "Content-Disposition": f'attachment; filename="{kind}.{file_format}"',
+        "X-Row-Count": str(exported.rows),
         "X-Undated-Count": str(exported.undated),
     }
     return StreamingResponse(_chunks(written), media_type=_MEDIA[file_format], headers=headers)

@@ -15,10 +15,10 @@ from pipeline.api.models.values import StateCounts
 from pipeline.api.moments import Moment
 from pipeline.api.pages import link_next
 from pipeline.api.routing import workspace_router
-from pipeline.api.rows import HIDDEN_FAILURE
 from pipeline.api.service import Caller
 from pipeline.errors import NotFoundError
 from pipeline.reports import ledger
+from pipeline.reports.values import HIDDEN_FAILURE
 from pipeline.store import STATES
 from pipeline.window import HOUR, floor_hour
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
-from uuid import NAMESPACE_URL, uuid5
+from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
 from fastapi import Path as InPath
@@ -49,7 +48,7 @@ def get_settings(caller: Viewer, service: ServiceOf, request: Request, response:
     """
     revision = service.control.revision(caller.workspace_id).revision
     _mark(service, request, response, caller, revision)
-    return _answer(service.control.catalog(caller.workspace_id), caller, revision)
+    return _answer(service, service.control.catalog(caller.workspace_id), caller, revision)
 
 
 @router.put("/settings/metrics", operation_id="update-metric-settings", responses=CHANGE_ERRORS)
@@ -144,7 +143,7 @@ def _change(
         transcripts=caller.transcripts,
     )
     catalog = load_workspace_catalog(service.settings, caller.workspace_id, saved.definitions, saved.overrides)
-    answer = _answer(catalog, caller, saved.revision)
+    answer = _answer(service, catalog, caller, saved.revision)
     return MetricSettingsChanged(**dict(answer), diff=SettingsDiff.model_validate(saved.diff), dry_run=dry_run)
 
 
@@ -173,20 +172,15 @@ def _visible(catalog: Catalog, caller: Caller) -> list[Metric]:
     return [metric for metric in catalog.metrics if caller.may_read(metric.key)]
 
 
-def _answer(catalog: Catalog, caller: Caller, revision: int) -> MetricSettingsResponse:
-    metrics = _visible(catalog, caller)
-    definitions = [_definition(metric, caller.workspace_id) for metric in metrics]
-    return MetricSettingsResponse(definitions=definitions, revision=revision)
-
-
-def _definition(metric: Metric, workspace_id: str) -> DefinitionResponse:
-    ours: dict[str, Any] = {
-        "id": str(uuid5(NAMESPACE_URL, f"{workspace_id}/{metric.key}")),
-        "builtin": metric.shipped,
-        "managed_by": metric.managed_by,
-        "version": metric.version,
-    }
-    return DefinitionResponse.model_validate({**metric.definition.model_dump(), **ours})
+def _answer(service: Service, catalog: Catalog, caller: Caller, revision: int) -> MetricSettingsResponse:
+    definitions = [
+        DefinitionResponse.of(metric, caller.workspace_id, with_file=caller.administers)
+        for metric in _visible(catalog, caller)
+    ]
+    problems = len(catalog.errors) if caller.metrics is None else 0
+    return MetricSettingsResponse(
+        definitions=definitions, revision=revision, problems=problems, timezone=service.settings.timezone
+    )
 
 
 def _entry(metric: Metric) -> MetricCatalogEntry:

@@ -25,11 +25,11 @@ from pipeline.api.routes.parameters import (
     visible_metric,
 )
 from pipeline.api.routing import workspace_router
-from pipeline.api.rows import conversation_value, period_value, single_value
+from pipeline.api.rows import conversation_value, period_value
 from pipeline.api.service import Caller, Service
 from pipeline.catalog.catalog import Catalog
 from pipeline.reports.breakdown import Order, breakdown
-from pipeline.reports.values import single_values
+from pipeline.reports.values import single_value, single_values
 from pipeline.store import STATES
 from pipeline.window import HOUR, floor_hour
 
@@ -141,7 +141,7 @@ def list_single_values(
             first = single_values(con, caller.workspace_id, **chosen, limit=1)
             total = first[0]["total"] if first else 0
     link_next(request, response, offset=offset + limit, more=offset + limit < total)
-    shown = [single_value(row, caller) for row in service.shown(caller, rows)]
+    shown = [single_value(row, transcripts=caller.transcripts) for row in service.shown(caller, rows)]
     return SingleValuesResponse.model_validate({"values": shown, "total": total})
 
 
