@@ -65,14 +65,14 @@ def create(server: Server, **options: Any) -> str:
 
 
 def paths(server: Server) -> Iterator[tuple[str, str]]:
-    for path, operations in httpx2.get(f"{server.url}/openapi.json").json()["paths"].items():
+    for path, operations in httpx2.get(f"{server.url}/openapi.json", timeout=60).json()["paths"].items():
         for method in operations:
             yield method, path
 
 
 def test_without_a_key_nothing_but_health_and_docs_answers(server: Server) -> None:
     open_paths = []
-    with httpx2.Client(base_url=server.url) as client:
+    with httpx2.Client(base_url=server.url, timeout=60) as client:
         for method, path in paths(server):
             for workspace in (OURS, THEIRS, "nonsense"):
                 filled = path.replace("{workspace_id}", workspace).replace("{", "").replace("}", "")
@@ -90,7 +90,7 @@ def test_without_a_key_nothing_but_health_and_docs_answers(server: Server) -> No
 @pytest.mark.parametrize("key", ["ms_000000000000_" + "x" * 43, "nonsense", "ms_", "é", "x" * 10_000])
 def test_a_wrong_key_is_401(server: Server, key: str) -> None:
     headers = {"Authorization": f"Bearer {key}".encode()}
-    assert httpx2.get(f"{server.url}/v1/{OURS}/metrics", headers=headers).status_code == 401
+    assert httpx2.get(f"{server.url}/v1/{OURS}/metrics", timeout=60, headers=headers).status_code == 401
 
 
 def test_nothing_of_another_workspace_is_visible_anywhere(server: Server) -> None:
@@ -170,7 +170,7 @@ def test_keys_end(server: Server) -> None:
     key = create(server)
     with server.client(soon) as expiring, server.client(key) as client:
         assert client.get("/metrics").status_code == 200
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while expiring.get("/metrics").status_code != 401:
             assert time.monotonic() < deadline
         revoke_key(server.store, key.split("_")[1], actor="cli", now=datetime.now(UTC))
@@ -286,7 +286,7 @@ def test_last_use_and_writes_are_recorded(server: Server, tmp_path: Path) -> Non
 
 def test_single_user_mode_needs_no_key_but_a_local_name(tmp_path: Path) -> None:
     settings, _, keys = start(tmp_path)
-    with serving(settings, single_user=True) as url, httpx2.Client(base_url=f"{url}/v1/{OURS}") as client:
+    with serving(settings, single_user=True) as url, httpx2.Client(base_url=f"{url}/v1/{OURS}", timeout=60) as client:
         assert client.get("/metrics").status_code == 200
         assert client.put("/settings/metrics", json={"definitions": []}).status_code == 200
         assert client.get("/metrics", headers={"Host": "evil.example"}).status_code == 401

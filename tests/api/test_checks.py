@@ -29,7 +29,7 @@ def test_checks_are_evaluated_and_hidden_like_metrics(server: Server, viewer: ht
     (shipped,) = found.json()["checks"]
     assert (shipped["n"], shipped["passed_count"], shipped["eligible"]) == (8, 0, 9)
     assert shipped["verdict"] == "BELOW_MIN_PASS_RATE"
-    assert "UNDECIDED" in httpx2.get(f"{server.url}/openapi.json").text
+    assert "UNDECIDED" in httpx2.get(f"{server.url}/openapi.json", timeout=60).text
     assert viewer.get("/checks", params={"name": "no such"}).status_code == 404
     assert viewer.get("/checks", params={"run_id": "r", "last_hours": 1}).status_code == 422
     secret = create_key(server.store, "narrow", "viewer", actor="cli", now=datetime.now(UTC), metrics=["from_file"])[1]

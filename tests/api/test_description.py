@@ -73,7 +73,7 @@ def answers(sample: str) -> dict[str, tuple[dict[str, Any], httpx2.Response]]:
 
 
 def _operations(url: str) -> list[tuple[str, str, dict[str, Any]]]:
-    return list(description.operations(httpx2.get(f"{url}/openapi.json").json()))
+    return list(description.operations(httpx2.get(f"{url}/openapi.json", timeout=60).json()))
 
 
 def _resolved(value: Any, found: dict[str, tuple[dict[str, Any], httpx2.Response]]) -> Any:
@@ -119,7 +119,7 @@ def test_record(answers: dict[str, tuple[dict[str, Any], httpx2.Response]]) -> N
 def test_every_example_is_what_the_server_answers(
     sample: str, answers: dict[str, tuple[dict[str, Any], httpx2.Response]]
 ) -> None:
-    document = httpx2.get(f"{sample}/openapi.json").json()
+    document = httpx2.get(f"{sample}/openapi.json", timeout=60).json()
     by_name = {op["operationId"]: op for _, _, op in description.operations(document)}
     for name, example in json.loads(FILE.read_text()).items():
         _, answer = answers[name]
@@ -147,7 +147,7 @@ def test_every_operation_has_an_example(sample: str) -> None:
 
 
 def test_summaries_are_sentences_and_tags_are_described(sample: str) -> None:
-    document = httpx2.get(f"{sample}/openapi.json").json()
+    document = httpx2.get(f"{sample}/openapi.json", timeout=60).json()
     tags = {tag["name"] for tag in document["tags"] if tag["description"]}
     for path, method, op in description.operations(document):
         assert set(op["tags"]) <= tags, path
@@ -165,7 +165,7 @@ def test_summaries_are_sentences_and_tags_are_described(sample: str) -> None:
 
 
 def test_messages_to_receivers_are_described(sample: str) -> None:
-    document = httpx2.get(f"{sample}/openapi.json").json()
+    document = httpx2.get(f"{sample}/openapi.json", timeout=60).json()
     from pipeline.workspace.webhooks import EVENTS, TEST
 
     assert document["webhooks"].keys() == {*EVENTS, TEST}

@@ -179,7 +179,7 @@ def test_no_failure_shows_the_inside_of_the_server(server: Server, client: httpx
         client.get("/metrics/unknown_key"),
         client.put("/settings/metrics", json={"definitions": [{"key": 1}]}),
         client.post("/query", json={"sql": "SELECT x FROM metric_values"}),
-        httpx2.get(f"{server.url}/v1/{OURS}/metrics"),
+        httpx2.get(f"{server.url}/v1/{OURS}/metrics", timeout=60),
     ):
         text = json.dumps(answer.json())
         assert "Traceback" not in text

@@ -45,7 +45,7 @@ def test_each_failure_has_its_code_and_todays_sentence(server: Server) -> None:
             owner.put("/settings/metrics", json={"definitions": [{"key": "x"}]}), 422, "definitions-refused"
         )
         assert refused
-        assert check(httpx2.get(f"{server.url}/nowhere"), 404, "not-found")
+        assert check(httpx2.get(f"{server.url}/nowhere", timeout=60), 404, "not-found")
         assert check(owner.post("/query", content=b"x" * 9_000_000), 413, "too-large")
 
 
@@ -54,7 +54,9 @@ def test_a_request_id_is_taken_over_if_it_is_a_plain_token(server: Server, caplo
         answer = viewer.get("/metrics", headers={"X-Request-Id": "trace-1.a:B_2"})
         assert answer.headers["x-request-id"] == "trace-1.a:B_2"
         assert viewer.head("/metrics").headers["x-request-id"]
-        assert httpx2.get(f"{server.url}/health", headers={"X-Request-Id": "h"}).headers["x-request-id"] == "h"
+        assert (
+            httpx2.get(f"{server.url}/health", timeout=60, headers={"X-Request-Id": "h"}).headers["x-request-id"] == "h"
+        )
         for hostile in ("a b", "x" * 129, "<script>", 'a"b', "a%0d", ""):
             made = viewer.get("/metrics", headers={"X-Request-Id": hostile}).headers["x-request-id"]
             assert made != hostile

@@ -60,7 +60,7 @@ def test_schemathesis_finds_nothing(server: Server, tmp_path: Path, phases: str,
 
 
 def test_every_operation_is_described(server: Server) -> None:
-    description = httpx2.get(f"{server.url}/openapi.json").json()
+    description = httpx2.get(f"{server.url}/openapi.json", timeout=60).json()
     assert description["openapi"].startswith("3.1")
     for path, operations in description["paths"].items():
         for method, operation in operations.items():

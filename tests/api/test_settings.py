@@ -224,7 +224,7 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(admin: httpx2.Clie
 
 def test_another_workspace_sees_none_of_it(fresh: Server, admin: httpx2.Client) -> None:
     ours = put(admin, EMPATHY).json()["revision"]
-    with httpx2.Client(headers={"Authorization": f"Bearer {fresh.keys['theirs']}"}) as theirs:
+    with httpx2.Client(headers={"Authorization": f"Bearer {fresh.keys['theirs']}"}, timeout=60) as theirs:
         base = f"{fresh.url}/v1/{OURS.replace('001', '002')}"
         keys = {row["key"] for row in theirs.get(f"{base}/settings/metrics").json()["definitions"]}
         assert {"empathy_score", "from_file"}.isdisjoint(keys)

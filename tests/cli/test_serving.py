@@ -70,7 +70,7 @@ def test_serve_says_who_may_use_it_and_stops_when_asked(tmp_path: Path, option: 
         deadline = time.monotonic() + 60
         while True:
             try:
-                assert httpx2.get(f"http://127.0.0.1:{port}/health").json()["status"] == "ok"
+                assert httpx2.get(f"http://127.0.0.1:{port}/health", timeout=60).json()["status"] == "ok"
                 break
             except httpx2.TransportError:
                 assert server.poll() is None

@@ -92,7 +92,7 @@ def test_events_wait_on_disk_while_the_server_is_away(server: Server, tmp_path: 
         assert back.send_events(events(3)) == {"accepted": 3, "refused": []}
     assert list((tmp_path / "spool").iterdir()) == []
     landing = Path(server.settings.landing_url)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(found := landed(landing)) < 7:  # a segment is put in place when it is old enough
         assert time.monotonic() < deadline
         time.sleep(0.05)

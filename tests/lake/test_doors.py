@@ -114,7 +114,7 @@ def test_the_server_answers_as_from_one_file(both: dict[str, Settings]) -> None:
         with serving(settings) as url, Server(url, settings, store, {"owner": key}).client() as client:
             paths = [
                 path.partition("{workspace_id}")[2]
-                for path, operations in httpx2.get(f"{url}/openapi.json").json()["paths"].items()
+                for path, operations in httpx2.get(f"{url}/openapi.json", timeout=60).json()["paths"].items()
                 if "get" in operations and path.startswith("/v1/{workspace_id}/") and path.count("{") == 1
             ]
             answers[name] = {path: client.get(path) for path in paths}
