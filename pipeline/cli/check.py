@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,7 +57,8 @@ def check(
             first, until = instants.span(start, end, server)
             hours = None if length is None else length // HOUR
             found = server.store.checks(names or (), run_id=run_id, date_from=first, date_to=until, last_hours=hours)
-            results = found["checks"]
+            names_of = [*(each.name for each in fields(CheckResult)), "passed"]
+            results = [{name: each[name] for name in names_of} for each in found["checks"]]
     conclude(results, as_json=as_json, junit=junit)
 
 

@@ -66,7 +66,7 @@ class MetricStore:
         spool: str | Path | None = None,
         timeout: float | None = None,
     ) -> None:
-        self._http = httpx2.Client(base_url=url, headers=_authorization(key), timeout=timeout or _SECONDS)
+        self._http = httpx2.Client(base_url=_address(url), headers=_authorization(key), timeout=timeout or _SECONDS)
         self._patient = timeout is None
         self._prefix = f"/v1/{workspace_id}"
         self._spool = None if spool is None else Spool(Path(spool))
@@ -199,7 +199,9 @@ class AsyncMetricStore:
         spool: str | Path | None = None,
         timeout: float | None = None,
     ) -> None:
-        self._http = httpx2.AsyncClient(base_url=url, headers=_authorization(key), timeout=timeout or _SECONDS)
+        self._http = httpx2.AsyncClient(
+            base_url=_address(url), headers=_authorization(key), timeout=timeout or _SECONDS
+        )
         self._prefix = f"/v1/{workspace_id}"
         self._intake = MetricStore(url, key, workspace_id, spool=spool, timeout=timeout)
 
@@ -256,6 +258,15 @@ class AsyncMetricStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _address(url: str) -> httpx2.URL:
+    try:
+        return httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise UserError(
+            f"The address of the server is no URL ({error}); write for example http://localhost:8321."
+        ) from None
 
 
 def _authorization(key: str | None) -> dict[str, str]:

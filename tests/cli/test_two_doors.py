@@ -30,7 +30,7 @@ definitions:
 """
 CHECKS = """
 checks:
-  - {name: turns, sets: [gate], metric: avg_turn_count, condition: {operator: ">=", value: 0}, min_coverage: 0.5}
+  - {name: turns, sets: [gate], metric: avg_turn_count, condition: {operator: ">=", value: 0}, min_coverage: 0}
   - {name: long, sets: [strict], metric: avg_turn_count, condition: {operator: ">", value: 500}, min_coverage: 0.5}
 """
 
