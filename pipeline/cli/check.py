@@ -15,7 +15,7 @@ from pipeline.cli import instants
 from pipeline.cli.console import Json, complain, emit_json, emit_table
 from pipeline.cli.server import Env, Key, Url, Workspace, asked
 from pipeline.errors import UserError
-from pipeline.reports.checks import Scope, evaluate_checks, select_checks
+from pipeline.reports.checks import CheckResult, Scope, evaluate_checks, select_checks
 from pipeline.settings import load_settings
 from pipeline.store import Store
 from pipeline.window import HOUR
