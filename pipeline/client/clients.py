@@ -156,11 +156,11 @@ class MetricStore:
             UserError: the file cannot be written.
         """
         wait = call.patience if self._patient else None
-        waiting = {} if wait is None else {"timeout": httpx2.Timeout(_SECONDS, read=wait)}
+        timeout = self._http.timeout if wait is None else httpx2.Timeout(_SECONDS, read=wait)
         try:
             with (
                 replacing(target) as fresh,
-                self._http.stream(call.method, self._prefix + call.path, **_arguments(call), **waiting) as got,
+                self._http.stream(call.method, self._prefix + call.path, **_arguments(call), timeout=timeout) as got,
             ):
                 if not got.is_success:
                     got.read()
