@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from pipeline.cli import instants
 from pipeline.cli.console import Json, complain, emit_json, emit_table
 from pipeline.cli.server import Env, Key, Url, Workspace, asked
 from pipeline.errors import UserError
-from pipeline.reports.checks import Scope, evaluate_checks, select_checks
+from pipeline.reports.checks import CheckResult, Scope, evaluate_checks, select_checks
 from pipeline.settings import load_settings
 from pipeline.store import Store
 from pipeline.window import HOUR
@@ -57,7 +57,8 @@ def check(
             first, until = instants.span(start, end, server)
             hours = None if length is None else length // HOUR
             found = server.store.checks(names or (), run_id=run_id, date_from=first, date_to=until, last_hours=hours)
-            results = found["checks"]
+            names_of = [*(each.name for each in fields(CheckResult)), "passed"]
+            results = [{name: each[name] for name in names_of} for each in found["checks"]]
     conclude(results, as_json=as_json, junit=junit)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.completion import metric_keys
 from pipeline.cli.console import emit, emit_json
 
 
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    key: Annotated[str, typer.Argument(help="Key of a judged or python metric.")],
+    key: Annotated[str, typer.Argument(help="Key of a judged or python metric.", autocompletion=metric_keys)],
     conversations: Annotated[list[str], typer.Argument(help="Ids of conversations.")],
     prompt: Annotated[
         Path | None, typer.Option("--prompt", help="File with another prompt to try.", exists=True, dir_okay=False)

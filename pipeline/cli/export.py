@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from pipeline.cli import instants
+from pipeline.cli.completion import metric_keys
 from pipeline.cli.console import BROKEN_PIPE, Json, note
 from pipeline.cli.read import Traffic, TrafficOption
 from pipeline.cli.server import Env, Key, Url, Workspace, asked
@@ -25,7 +26,9 @@ Target = Annotated[Path, typer.Option("--output", "-o", help="File; - is standar
 FormatOption = Annotated[
     Format | None, typer.Option("--format", help="Default: by the ending of the file, else ndjson.")
 ]
-Metrics = Annotated[list[str] | None, typer.Option("--metric", help="Only this metric; repeatable.")]
+Metrics = Annotated[
+    list[str] | None, typer.Option("--metric", help="Only this metric; repeatable.", autocompletion=metric_keys)
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from pipeline.aggregate import queries
 from pipeline.cli import instants
+from pipeline.cli.completion import metric_keys
 from pipeline.cli.console import Json, emit, emit_json, emit_table, note
 from pipeline.errors import UnknownMetricError
 from pipeline.reports.changes import add_changes, rows_before
@@ -36,7 +37,7 @@ class Grain(StrEnum):
 
 TrafficOption = Annotated[Traffic, typer.Option(help="`all` shows each class on its own, never mixed.")]
 ServiceOption = Annotated[str | None, typer.Option(help="One service; default over all of them.")]
-Key = Annotated[str, typer.Argument(help="The metric's key.")]
+Key = Annotated[str, typer.Argument(help="The metric's key.", autocompletion=metric_keys)]
 
 
 def register(app: typer.Typer) -> None:

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from pipeline.cli.completion import metric_keys
 from pipeline.cli.console import Json, emit, emit_json, emit_table
 from pipeline.cli.define import read_definitions, show_diff
 from pipeline.cli.server import Env, Key, Url, Workspace, connect
 
 VERBS = ("settings", "define", "evaluate", "list", "get", "trend")
 
-MetricKey = Annotated[str, typer.Argument(help="The metric's key.")]
+MetricKey = Annotated[str, typer.Argument(help="The metric's key.", autocompletion=metric_keys)]
 Source = Annotated[Literal["production", "simulation", "all"], typer.Option("--traffic")]
 Service = Annotated[str | None, typer.Option("--service", help="One service; default over all of them.")]
 

@@ -14,6 +14,7 @@ from rich.progress import Progress, TaskID
 from pipeline import hourly
 from pipeline.catalog.catalog import Catalog
 from pipeline.cli import instants
+from pipeline.cli.completion import metric_keys
 from pipeline.cli.console import Json, complain, emit, emit_json, emit_table, note, progress
 from pipeline.cli.explained import show_explanation
 from pipeline.cli.shown import All, Group, Quiet, choose, of_group, tell_left_out
@@ -33,7 +34,10 @@ from pipeline.workspace.intake import adopt_intake
 _NAMED = 5
 """Metrics or files that are named where many failed for one reason."""
 
-Keys = Annotated[list[str] | None, typer.Option("--metric", help="Only this metric and what it reads; repeatable.")]
+Keys = Annotated[
+    list[str] | None,
+    typer.Option("--metric", help="Only this metric and what it reads; repeatable.", autocompletion=metric_keys),
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -24,6 +24,7 @@ Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
 WORKSPACE = "00000000-0000-4000-8000-000000000001"
+_SECONDS = 60.0
 _AWAY = (429, 502, 503, 504)
 
 
@@ -53,7 +54,7 @@ class MetricStore:
         key: `ms_…`; None for a server in single-user mode.
         workspace_id: the key's workspace.
         spool: folder in which events wait while the server is away; None to raise instead.
-        timeout: seconds for one request.
+        timeout: seconds to wait for an answer to begin or go on; default 60, for an export an hour.
     """
 
     def __init__(
@@ -63,9 +64,10 @@ class MetricStore:
         workspace_id: str = WORKSPACE,
         *,
         spool: str | Path | None = None,
-        timeout: float = 60,
+        timeout: float | None = None,
     ) -> None:
-        self._http = httpx2.Client(base_url=url, headers=_authorization(key), timeout=timeout)
+        self._http = httpx2.Client(base_url=_address(url), headers=_authorization(key), timeout=timeout or _SECONDS)
+        self._patient = timeout is None
         self._prefix = f"/v1/{workspace_id}"
         self._spool = None if spool is None else Spool(Path(spool))
         # Requests by path, for whatever has no method of its own.
@@ -153,10 +155,12 @@ class MetricStore:
             UnreachableError: no answer came, or not all of it.
             UserError: the file cannot be written.
         """
+        wait = call.patience if self._patient else None
+        timeout = self._http.timeout if wait is None else httpx2.Timeout(_SECONDS, read=wait)
         try:
             with (
                 replacing(target) as fresh,
-                self._http.stream(call.method, self._prefix + call.path, **_arguments(call)) as got,
+                self._http.stream(call.method, self._prefix + call.path, **_arguments(call), timeout=timeout) as got,
             ):
                 if not got.is_success:
                     got.read()
@@ -193,9 +197,11 @@ class AsyncMetricStore:
         workspace_id: str = WORKSPACE,
         *,
         spool: str | Path | None = None,
-        timeout: float = 60,
+        timeout: float | None = None,
     ) -> None:
-        self._http = httpx2.AsyncClient(base_url=url, headers=_authorization(key), timeout=timeout)
+        self._http = httpx2.AsyncClient(
+            base_url=_address(url), headers=_authorization(key), timeout=timeout or _SECONDS
+        )
         self._prefix = f"/v1/{workspace_id}"
         self._intake = MetricStore(url, key, workspace_id, spool=spool, timeout=timeout)
 
@@ -254,6 +260,15 @@ class AsyncMetricStore:
         await self.aclose()
 
 
+def _address(url: str) -> httpx2.URL:
+    try:
+        return httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise UserError(
+            f"The address of the server is no URL ({error}); write for example http://localhost:8321."
+        ) from None
+
+
 def _authorization(key: str | None) -> dict[str, str]:
     if key and not (key.isascii() and key.isprintable()):
         raise UserError("The key holds characters that no key has; copy it anew.")
@@ -262,9 +277,7 @@ def _authorization(key: str | None) -> dict[str, str]:
 
 def _arguments(call: Call[Any]) -> dict[str, Any]:
     headers = {"Content-Type": "application/json"} if call.content is not None else {}
-    arguments: dict[str, Any] = {"params": call.params, "content": call.content}
-    arguments["headers"] = {**headers, **call.headers}
-    return arguments if call.patience is None else {**arguments, "timeout": httpx2.Timeout(60, read=call.patience)}
+    return {"params": call.params, "content": call.content, "headers": {**headers, **call.headers}}
 
 
 def _read(call: Call[Answer], got: httpx2.Response) -> Answer:
