@@ -43,6 +43,7 @@ READS = [
     "/conversations/call-1",
     "/runs",
     "/coverage",
+    "/status",
     "/exports/conversations?source=all",
     "/exports/values?source=all",
     "/exports/periods?source=all",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -292,3 +295,56 @@ def test_a_broken_profile_says_so(doors: Doors, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("METRIC_STORE_PROFILES", str(profiles))
     profiles.write_text('[a]\nurl = "http://x"\ntimeout_seconds = "soon"\n')
     assert "timeout_seconds of [a]" in doors.local("status", "--env", "a")[2]
+
+
+def streaming(megabytes: int) -> str:
+    """A server that answers one export of that many megabytes, piece by piece."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    line = b'{"value": "' + b"x" * 1000 + b'"}\n'
+    piece = line * (2**20 // len(line))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with listener, connection:
+            connection.recv(65536)
+            length = len(piece) * megabytes
+            head = f"HTTP/1.1 200 OK\r\nX-Row-Count: 1\r\nX-Undated-Count: 0\r\nContent-Length: {length}\r\n\r\n"
+            connection.sendall(head.encode())
+            for _ in range(megabytes):
+                connection.sendall(piece)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("target", ["v.ndjson", "-"])
+def test_a_large_export_is_not_held_in_memory(tmp_path: Path, target: str) -> None:
+    program = (
+        "import resource, sys\nfrom pipeline.cli.app import run\ncode = run(sys.argv[1:])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\nsys.exit(code)"
+    )
+
+    def peak(megabytes: int) -> float:
+        command = [sys.executable, "-c", program, "export", "values", "--url", streaming(megabytes), "-o", target]
+        with (tmp_path / "out").open("wb") as out:
+            done = subprocess.run(command, cwd=tmp_path, stdout=out, stderr=subprocess.PIPE, text=True, check=True)
+        written = tmp_path / ("out" if target == "-" else target)
+        assert written.stat().st_size > megabytes * 900_000
+        return int(done.stderr.split()[-1]) / 1024
+
+    assert peak(80) - peak(8) < 30, "megabytes; the large one has 72 more"
+
+
+def test_keys_of_metrics_complete(project: tuple[Path, str, dict[str, str]]) -> None:
+    program = "from pipeline.cli import main; main()"
+    for words in ("metric-store get c_t", "metric-store export values --metric c_t"):
+        environment = {
+            **os.environ,
+            "_METRIC_STORE_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, cwd=project[0], capture_output=True, text=True
+        )
+        assert done.stdout.split() == ["c_turns"], done.stderr
