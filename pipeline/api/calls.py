@@ -18,6 +18,7 @@ from pipeline.api.models.calls import (
     CompletionReason,
     Direction,
     Escalation,
+    HumanSegment,
     KeyMoment,
     MomentType,
     Participant,
@@ -71,6 +72,7 @@ def detail_of(row: Row, *, transcripts: bool, all_metrics: bool) -> CallDetail:
             "call_duration_seconds": row["duration_seconds"],
             "escalation": None if escalated is None else Escalation(status="requested" if escalated else "none"),
             "turns": turns,
+            "human_segments": _others(row) if transcripts else None,
             "participants": _participants(row) if transcripts else None,
             "states_visited": _states(row) if transcripts and all_metrics else None,
             "timeline": timeline_of(row) if transcripts and all_metrics else None,
@@ -111,7 +113,7 @@ def turn_of(turn: dict[str, Any], row: Row, *, all_metrics: bool) -> CallTurn:
         speaker_role=ROLES.get(role, role),
         speaker_id=turn["participant"],
         agent_transcript=text if agent else None,
-        user_transcript=text if not agent else None,
+        user_transcript=text if user else None,
         agent_speech_start_ms=begin if agent else None,
         agent_speech_end_ms=end if agent else None,
         user_speech_start_ms=begin if user else None,
@@ -180,6 +182,15 @@ def tool_of(tool: Row) -> ToolCall:
         output=tool["output"],
         succeeded=tool["succeeded"],
     )
+
+
+def _others(row: Row) -> list[HumanSegment]:
+    """What others than the agent and the caller said; a turn of the contract has no place for their words."""
+    return [
+        HumanSegment(speaker_role=turn["role"] or "unknown", timestamp=turn["started_at"], transcript=turn["text"])
+        for turn in row["turns"]
+        if turn["role"] not in ("agent", "user") and turn["text"] is not None
+    ]
 
 
 def _participants(row: Row) -> list[Participant]:

@@ -73,6 +73,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         event("gone", "session.start", 86_400, **unanswered),
         event("gone", "session.end", 86_430, {"completion_reason": "no_answer"}, **unanswered),
         event("chat", "user.turn", 3600, {"text": "hi"}, **written),
+        event("chat", "operator.turn", 3605, {"text": "a person here"}, **written),
         event("chat", "session.end", 3610, {"completion_reason": "of its own"}, **written),
     ]
     landing = settings.home / "landing"
@@ -196,7 +197,10 @@ def test_the_intelligence_is_what_was_provided_and_derived(owner: httpx2.Client)
 
 def test_a_written_call_has_no_silence_and_no_speech(owner: httpx2.Client) -> None:
     chat = owner.get("/calls/chat").json()
-    assert [part["type"] for part in chat["timeline"]["segments"]] == ["caller_speech"]
+    assert [part["lane"] for part in chat["timeline"]["segments"]] == ["caller", "operator"]
+    (person,) = chat["human_segments"]
+    assert (person["speaker_role"], person["transcript"]) == ("operator", "a person here")
+    assert [turn["user_transcript"] for turn in chat["turns"]] == ["hi", None]
     assert chat["timeline"]["total_silence_seconds"] is None
 
 

@@ -121,6 +121,14 @@ class Participant(BaseModel):
     phone_number: None = None
 
 
+class HumanSegment(BaseModel):
+    """What was said by somebody who is neither the agent nor the caller."""
+
+    speaker_role: str
+    timestamp: AwareDatetime | None
+    transcript: str
+
+
 class KeyMoment(BaseModel):
     """What a reader of the call would want to be shown."""
 
@@ -223,6 +231,7 @@ class CallDetail(BaseModel):
     quality_score: float | None
     escalation: Escalation | None
     turns: list[CallTurn] | None = Field(description="Null when the key may not read transcripts.")
+    human_segments: list[HumanSegment] | None = Field(description="What operators said; they have turns, too.")
     participants: list[Participant] | None
     states_visited: list[str] | None
     timeline: PlaybackTimeline | None
@@ -243,7 +252,6 @@ class CallDetail(BaseModel):
     barge_in_events: None = None
     call_analysis: None = None
     conference_sid: None = None
-    human_segments: None = None
     per_turn_accuracy: None = None
     safety: None = None
     score: None = None
