@@ -65,8 +65,11 @@ def list_keys(as_json: Json = False) -> None:
 
 
 @keys.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")]) -> None:
+def revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")], as_json: Json = False) -> None:
     """End a key at once."""
     store = Store(load_settings())
     revoke_key(store, key_id, actor=_ACTOR, now=datetime.now(UTC))
-    note(f"{key_id} is revoked.")
+    if as_json:
+        emit_json({"key_id": key_id, "revoked": True})
+    else:
+        note(f"{key_id} is revoked.")

@@ -31,8 +31,8 @@ def test_keys_are_made_listed_and_ended(capsys: pytest.CaptureFixture[str]) -> N
     assert run(["keys", "create", "--role", "viewer", "--name", "dashboard", "--expires-in-days", "30", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert made["key"].startswith(f"ms_{made['key_id']}_")
-    assert run(["keys", "revoke", made["key_id"]]) == 0
-    capsys.readouterr()
+    assert run(["keys", "revoke", made["key_id"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"key_id": made["key_id"], "revoked": True}
     assert run(["keys", "list", "--json"]) == 0
     shown = capsys.readouterr().out
     (key,) = json.loads(shown)
