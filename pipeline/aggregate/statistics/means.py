@@ -11,7 +11,7 @@ from pipeline.aggregate.statistics.rates import TAIL, Numbers, rate_interval
 # values are too few to tell how large the next one is.
 SKEWNESS_LIMIT = 0.65
 
-# Rounding leaves a spread of this share of the value where all values are equal.
+# Rounding leaves a spread of this share of the value where all values are equal, and so much of a moment that is 0.
 _ROUNDING = 1e-12
 
 
@@ -80,7 +80,8 @@ def _regular_ends(
     skew = np.abs(skewness)
     t = stdtrit(degrees, 1 - TAIL)
     # What the fourth moment has beyond the least that the third allows (two values only): rare values of varied size.
-    excess = np.maximum(kurtosis - skew**2 - 1 / (degrees + 1), 0)
+    excess = kurtosis - skew**2 - 1 / (degrees + 1)
+    excess = np.where(excess > _ROUNDING, excess, 0)  # its root would make 1e-8 of what rounding leaves
     # A fourth moment that the skewness does not explain stretches both ends; the clearer the skew, the longer the one
     tilt = skew / np.hypot(skew, np.sqrt(6) / (degrees + 1))  # the standard error of a normal sample's skewness
     near = t * (1 + 1.2 * excess * (1 - tilt))

@@ -73,6 +73,17 @@ def test_rounding_of_no_skew_moves_no_end(kurtosis: float, degrees: float, noise
     assert one(0.0, 1.0, noise, kurtosis, degrees)[:2] == pytest.approx((low, high), rel=1e-9)
 
 
+@given(st.integers(5, 200), st.integers(2, 100), st.floats(-1e-14, 1e-14))
+def test_rounding_of_two_values_moves_no_end(n: int, ones: int, noise: float) -> None:
+    """The third moment of 0s and 1s leaves the fourth no room; the root of what rounding leaves of that is large."""
+    z = np.r_[np.ones(min(ones, n - 1)), np.zeros(n - min(ones, n - 1))]
+    away = z - z.mean()
+    squares = (away**2).sum()
+    skewness, kurtosis = (away**3).sum() / squares**1.5, (away**4).sum() / squares**2
+    ends = one(z.mean(), 0.1, skewness, kurtosis, n - 1.0)[:2]
+    assert one(z.mean(), 0.1, skewness, kurtosis + noise, n - 1.0)[:2] == pytest.approx(ends, rel=1e-10, nan_ok=True)
+
+
 def test_the_ends_move_with_the_skewness() -> None:
     """No jump between a long left tail and a long right one. (Beyond 0.5, Hall's cube root is steep at its zero.)"""
     skewness = np.linspace(-0.5, 0.5, 20_001)
