@@ -10,6 +10,8 @@ from pathlib import Path
 import lakes
 import postgres
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -18,6 +20,11 @@ PROJECT = Path(__file__).parent.parent
 
 # A suite that a shell starts in the background inherits an ignored SIGINT, and so would every process it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says how busy the machine is; and what failed must fail again.
+_SLOW = [HealthCheck.too_slow]
+hypothesis_settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=_SLOW)
+hypothesis_settings.load_profile("suite")
 
 # Some images forbid bytecode. Then each of the hundreds of processes would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -35,7 +35,7 @@ conversations = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(conversations, min_size=1, max_size=60))
 def test_hours_merge_into_exactly_the_day_rows(bench, drawn):
     metrics = [

@@ -82,7 +82,7 @@ def every_metric(bench) -> tuple[dict[str, Any], dict[str, str]]:
     }  # fmt: skip
 
 
-@settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(CLOCK_CHANGES), samples)
 def test_every_aggregation_agrees_with_the_reference(bench, place, conversations):
     zone, start = place
@@ -557,7 +557,7 @@ def of_events(bench) -> tuple[dict[str, Any], dict[str, str]]:
     return metrics, kinds
 
 
-@settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(speech(), min_size=1, max_size=20) | st.lists(speech(), min_size=60, max_size=120))
 def test_metrics_over_events_count_conversations(bench, events):
     metrics, kinds = of_events(bench)
