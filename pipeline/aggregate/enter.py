@@ -42,7 +42,7 @@ def enter_values(con: duckdb.DuckDBPyConnection, plans: Plans, spans: Sequence[S
         _for_each(con, apart, ["event_observed"])
     for script in plans.counting_scripts:  # one after the other: the sums of powers count from what the first has found
         _for_each(con, apart, [script])
-    if con.execute(load_sql(SQL, "left_out")).fetchone():
+    if con.execute(load_sql(SQL, "left_out")).fetchall():
         run_script(con, load_sql("pipeline.extract.sql", "draw_of"))
         _for_each(con, apart, ["drawn"])
     for script in ("scope", "parts"):
