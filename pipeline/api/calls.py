@@ -7,7 +7,7 @@ words and their times, but nothing that a metric would give: no states, tools, l
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pipeline.aggregate.queries import Row
 from pipeline.api.models.calls import (
@@ -25,24 +25,19 @@ from pipeline.api.models.calls import (
     StateTransition,
     ToolCall,
 )
-from pipeline.api.timeline import number_in, text_in, timeline_of
-from pipeline.reports.readable import MEASURES
+from pipeline.api.timeline import ROLES, number_in, place_before, seconds_from, state_changes, text_in, timeline_of
 
 SOURCES = {"production": "real", "simulation": "simulated"}
-MEASURED = frozenset({*MEASURES, "status"})
-"""Columns of a call that a metric would give; `status` is how it ended, in other words."""
-ROLES = {"agent": "agent", "user": "caller", "operator": "operator"}
 
 
 def summary_of(row: Row) -> CallSummary:
     """One call of a list."""
-    escalated = row["escalated"]
     return CallSummary.model_validate(
         {
             **_common(row),
             "entity_id": row["conversation_id"],
             "duration_seconds": row["duration_seconds"],
-            "escalation_status": None if escalated is None else "requested" if escalated else "none",
+            "escalation_status": _escalation(row),
             "started_at": row["started_at"],
             "turns": row["turn_count"],
         }
@@ -61,7 +56,7 @@ def detail_of(row: Row, *, transcripts: bool, all_metrics: bool) -> CallDetail:
     if turns and all_metrics:
         _place(turns, row)
     summary = row["intelligence"] if transcripts and all_metrics else {}
-    escalated = row["escalated"]
+    escalation = _escalation(row)
     return CallDetail.model_validate(
         {
             **_common(row),
@@ -70,7 +65,7 @@ def detail_of(row: Row, *, transcripts: bool, all_metrics: bool) -> CallDetail:
             "call_start_time": row["started_at"],
             "call_end_time": row["ended_at"],
             "call_duration_seconds": row["duration_seconds"],
-            "escalation": None if escalated is None else Escalation(status="requested" if escalated else "none"),
+            "escalation": None if escalation is None else Escalation(status=escalation),
             "turns": turns,
             "human_segments": _others(row) if transcripts else None,
             "participants": _participants(row) if transcripts else None,
@@ -147,28 +142,29 @@ def _common(row: Row) -> dict[str, Any]:
     }
 
 
+def _escalation(row: Row) -> Literal["requested", "none"] | None:
+    escalated = row["escalated"]
+    return None if escalated is None else "requested" if escalated else "none"
+
+
 def _one_of(known: Any, value: str | None) -> str | None:
     """The value if the contract has it."""
     return value if value in get_args(known) else None
 
 
 def _ms(start: datetime | None, instant: datetime | None) -> float | None:
-    return None if start is None or instant is None else (instant - start).total_seconds() * 1000
+    seconds = seconds_from(start, instant)
+    return None if seconds is None else seconds * 1000
 
 
 def _place(turns: list[CallTurn], row: Row) -> None:
     """Put each tool call to the turn before it, and each change of state to the turn that begins the new one."""
-    begun = [turn["started_at"] for turn in row["turns"]]
+    begun = [turn["started_at"] for turn in row["turns"] if turn["started_at"] is not None]  # the first, in order
     for tool in row["tools"]:
-        at = tool["started_at"]
-        before = [place for place, start in enumerate(begun) if at is not None and start is not None and start <= at]
-        turns[before[-1] if before else 0].tool_calls.append(tool_of(tool))
-    known = None
-    for turn in turns:
-        if turn.state and known and turn.state != known:
-            step = {"from_state": known, "to_state": turn.state, "previous_state": known, "next_state": turn.state}
-            turn.state_transitions.append(StateTransition.model_validate(step))
-        known = turn.state or known
+        turns[place_before(begun, tool["started_at"])].tool_calls.append(tool_of(tool))
+    for place, before, after in state_changes(row["turns"]):
+        step = {"from_state": before, "to_state": after, "previous_state": before, "next_state": after}
+        turns[place].state_transitions.append(StateTransition.model_validate(step))
 
 
 def tool_of(tool: Row) -> ToolCall:

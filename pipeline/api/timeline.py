@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +11,8 @@ from pipeline.aggregate.queries import Row
 from pipeline.api.models.calls import LaneDefinition, PlaybackTimeline, Segment, Timebase, TurnTimeline
 
 _LANES = (("agent", "Agent"), ("caller", "Caller"), ("operator", "Operator"), ("tool", "Tools"), ("system", "Events"))
-_SPEECH = {
-    "agent": ("agent", "agent_speech"),
-    "user": ("caller", "caller_speech"),
-    "operator": ("operator", "caller_speech"),
-}
+ROLES = {"agent": "agent", "user": "caller", "operator": "operator"}
+"""The contract's word for who speaks, which is the name of their lane, too."""
 _LEAST_SILENCE = 0.001  # seconds; less is how instants are rounded
 
 
@@ -23,13 +22,21 @@ def timeline_of(row: Row) -> PlaybackTimeline:
     Totals of speech and silence are those of the summary, which knows whether every turn has its times.
     """
     start = row["started_at"]
-    spoken = [turn for turn in row["turns"] if _seconds(start, turn["started_at"]) is not None]
-    spans = [(_at(start, turn["started_at"]), _at(start, turn["ended_at"] or turn["started_at"])) for turn in spoken]
-    segments = [_speech(turn, span) for turn, span in zip(spoken, spans, strict=True) if turn["role"] in _SPEECH]
-    segments += [segment for tool in row["tools"] if (segment := _tool(start, tool, spoken)) is not None]
+    spoken, spans = [], []
+    for turn in row["turns"]:
+        begin, end = (seconds_from(start, turn[name]) for name in ("started_at", "ended_at"))
+        if begin is not None:
+            spoken.append(turn)
+            spans.append((begin, begin if end is None else end))
+    segments = [_speech(turn, span) for turn, span in zip(spoken, spans, strict=True) if turn["role"] in ROLES]
+    begun = [turn["started_at"] for turn in spoken]
+    for tool in row["tools"]:
+        if (begin := seconds_from(start, tool["started_at"])) is not None:
+            turn = spoken[place_before(begun, tool["started_at"])]["index"] if spoken else 0
+            segments.append(_tool(tool, begin, turn))
     segments += _changes(spoken, spans)
     segments += _interruptions(spoken, spans)
-    timed = all(turn["ended_at"] is not None for turn in spoken if turn["role"] in _SPEECH)
+    timed = all(turn["ended_at"] is not None for turn in spoken if turn["role"] in ROLES)
     segments += _silences(spoken, spans) if timed else []
     segments.sort(key=lambda segment: (segment.start, segment.end))
     for order, segment in enumerate(segments):
@@ -58,10 +65,9 @@ def timeline_of(row: Row) -> PlaybackTimeline:
 
 
 def _speech(turn: dict[str, Any], span: tuple[float, float]) -> Segment:
-    lane, kind = _SPEECH[turn["role"]]
-    said = turn["data"]
+    lane, said = ROLES[turn["role"]], turn["data"]
     return _segment(
-        kind,
+        "agent_speech" if lane == "agent" else "caller_speech",  # the contract has no word for an operator's
         lane,
         span,
         turn["participant"] or lane,
@@ -74,17 +80,13 @@ def _speech(turn: dict[str, Any], span: tuple[float, float]) -> Segment:
     )
 
 
-def _tool(start: datetime | None, tool: Row, spoken: list[dict[str, Any]]) -> Segment | None:
-    begin = _seconds(start, tool["started_at"])
-    if begin is None:
-        return None
-    before = [turn["index"] for turn in spoken if turn["started_at"] <= tool["started_at"]]
+def _tool(tool: Row, begin: float, turn: int) -> Segment:
     return _segment(
         "tool_call",
         "tool",
         (begin, begin + (tool["duration_ms"] or 0) / 1000),
         tool["tool_name"],
-        before[-1] if before else 0,
+        turn,
         tool_name=tool["tool_name"],
         call_id=tool["call_id"],
         succeeded=tool["succeeded"],
@@ -93,15 +95,11 @@ def _tool(start: datetime | None, tool: Row, spoken: list[dict[str, Any]]) -> Se
 
 def _changes(spoken: list[dict[str, Any]], spans: list[tuple[float, float]]) -> list[Segment]:
     """Moments at which the agent was in another state than before."""
-    found, known = [], None
-    for turn, (begin, _) in zip(spoken, spans, strict=True):
-        state = text_in(turn["data"], "state")
-        if known and state and state != known:
-            more = {"from_state": known, "to_state": state}
-            found.append(
-                _segment("state_transition", "system", (begin, begin), f"{known} → {state}", turn["index"], **more)
-            )
-        known = state or known
+    found = []
+    for place, before, after in state_changes(spoken):
+        at, index = spans[place][0], spoken[place]["index"]
+        step = {"from_state": before, "to_state": after}
+        found.append(_segment("state_transition", "system", (at, at), f"{before} → {after}", index, **step))
     return found
 
 
@@ -136,12 +134,29 @@ def _segment(kind: str, lane: str, span: tuple[float, float], label: str, turn: 
     )  # fmt: skip
 
 
-def _seconds(start: datetime | None, instant: datetime | None) -> float | None:
+def seconds_from(start: datetime | None, instant: datetime | None) -> float | None:
+    """How long after the start it was; None where either is unknown."""
     return None if start is None or instant is None else (instant - start).total_seconds()
 
 
-def _at(start: datetime, instant: datetime) -> float:
-    return (instant - start).total_seconds()
+def place_before(begun: list[datetime], instant: datetime | None) -> int:
+    """The place of the last turn that had begun; 0 where none had, or nobody knows.
+
+    Args:
+        begun: when each turn began, in order.
+        instant: of what belongs to a turn.
+    """
+    return 0 if instant is None else max(bisect_right(begun, instant) - 1, 0)
+
+
+def state_changes(turns: list[dict[str, Any]]) -> Iterator[tuple[int, str, str]]:
+    """Each change of the agent's state: the place of the turn that says the new one, the state before, the new one."""
+    known = None
+    for place, turn in enumerate(turns):
+        state = text_in(turn["data"], "state")
+        if known and state and state != known:
+            yield place, known, state
+        known = state or known
 
 
 def number_in(said: dict[str, Any], name: str) -> float | None:

@@ -9,7 +9,7 @@ import orjson
 
 from pipeline.aggregate.queries import Row, fetch_rows
 from pipeline.reports.conversations import SQL, read_conversation
-from pipeline.store import load_sql
+from pipeline.store import load_sql, run_script
 
 
 def find_calls(
@@ -17,7 +17,6 @@ def find_calls(
     workspace_id: str,
     *,
     with_simulated: bool = False,
-    id: str | None = None,  # noqa: A002 - as the contract calls it
     service_id: str | None = None,
     direction: str | None = None,
     status: str | None = None,
@@ -27,14 +26,13 @@ def find_calls(
     until: datetime | None = None,
     limit: int = 20,
     offset: int = 0,
-) -> tuple[list[Row], int]:
-    """Calls that pass every filter, newest first, and how many there are on all pages.
+) -> list[Row]:
+    """Calls that pass every filter, newest first; each has `total`, how many there are without the limit.
 
     Args:
         con: a connection to read from.
         workspace_id: whose calls.
         with_simulated: simulated ones, too.
-        id: the one with this id.
         service_id: one service.
         direction: one direction.
         status: the contract's word for how it ended.
@@ -48,7 +46,6 @@ def find_calls(
     parameters: dict[str, object] = {
         "workspace_id": workspace_id,
         "with_simulated": with_simulated,
-        "id": id,
         "service_id": service_id,
         "direction": direction,
         "status": status,
@@ -56,11 +53,11 @@ def find_calls(
         "max_duration": max_duration,
         "since": since,
         "until": until,
+        "limit": limit,
+        "offset": offset,
     }
-    query = load_sql(SQL, "calls")
-    rows = fetch_rows(con, query, {**parameters, "limit": limit, "offset": offset})
-    counted = rows if rows or not offset else fetch_rows(con, query, {**parameters, "limit": 1, "offset": 0})
-    return rows, counted[0]["total"] if counted else 0
+    run_script(con, load_sql(SQL, "call_status"))
+    return fetch_rows(con, load_sql(SQL, "calls"), parameters)
 
 
 def read_call(con: duckdb.DuckDBPyConnection, workspace_id: str, subject_id: str) -> Row:
@@ -70,9 +67,10 @@ def read_call(con: duckdb.DuckDBPyConnection, workspace_id: str, subject_id: str
         UnknownConversationError: there is none.
     """
     found = read_conversation(con, workspace_id, subject_id)
-    (call,), _ = find_calls(con, workspace_id, id=found["conversation_id"], with_simulated=True)
+    run_script(con, load_sql(SQL, "call_status"))
+    ((status,),) = con.execute("SELECT call_status(?)", [found["completion_reason"]]).fetchall()
     tools = fetch_rows(con, load_sql(SQL, "call_tools"), {"workspace_id": workspace_id, "id": found["conversation_id"]})
     for tool in tools:
         tool["input"] = None if tool["input"] is None else orjson.loads(tool["input"])
     turns = [{**turn, "data": orjson.loads(turn["data"])} for turn in found["turns"]]
-    return {**found, "status": call["status"], "turns": turns, "tools": tools}
+    return {**found, "status": status, "turns": turns, "tools": tools}

@@ -82,6 +82,18 @@ class Status:
     hidden: dict[str, int]
 
 
+def hours_asked(
+    settings: Settings, first: datetime | None, last: datetime | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """The range of a status: the hours of a run's window before `last`, which is the end of the hour in progress.
+
+    Raises:
+        OverflowError: the start would lie before all time.
+    """
+    last = last or floor_hour(now) + HOUR
+    return first or last - settings.window_hours * HOUR, last
+
+
 def read_status(
     store: Store,
     catalog: Catalog,
@@ -105,8 +117,7 @@ def read_status(
         StoreUnavailableError: nothing has been published yet.
     """
     now = now or datetime.now(UTC)
-    last = last or floor_hour(now) + HOUR
-    first = first or last - settings.window_hours * HOUR
+    first, last = hours_asked(settings, first, last, now)
     if ceil_hour(last) <= ceil_hour(first):
         raise UserError("No UTC hour starts in the range; it must end at least an hour after it starts.")
     windows = list(Window.each_hour(first, last, settings.window_hours))

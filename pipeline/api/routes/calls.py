@@ -10,8 +10,8 @@ from fastapi import Path as InPath
 
 from pipeline.aggregate.queries import Row
 from pipeline.api.auth import ServiceOf, Viewer
-from pipeline.api.calls import MEASURED, detail_of, intelligence_of, summary_of
-from pipeline.api.errors import READ_ERRORS, InvalidError
+from pipeline.api.calls import detail_of, intelligence_of, summary_of
+from pipeline.api.errors import READ_ERRORS
 from pipeline.api.models.calls import (
     CallDetail,
     CallIntelligence,
@@ -21,10 +21,11 @@ from pipeline.api.models.calls import (
     Status,
 )
 from pipeline.api.moments import Day, start_of
-from pipeline.api.pages import link_next
-from pipeline.api.routes.parameters import ShortId
+from pipeline.api.pages import link_next, read_page
+from pipeline.api.routes.parameters import ShortId, check_range, hidden_measures
 from pipeline.api.routing import workspace_router
 from pipeline.api.service import Caller, Service
+from pipeline.api.timeline import timeline_of
 from pipeline.reports.calls import find_calls, read_call
 
 router = workspace_router("conversations")
@@ -53,28 +54,31 @@ def list_calls(
     ] = None,
 ) -> CallListResponse:
     """Calls of every channel, newest first."""
-    if date_from is not None and date_to is not None and date_from > date_to:
-        raise InvalidError([(("query", "date_from"), "must not be after date_to")])
+    check_range(date_from, date_to)
     hidden = _hidden(service, caller)
     asked = {"status": status, "duration_seconds": min_duration if min_duration is not None else max_duration}
     if any(value is not None and name in hidden for name, value in asked.items()):
         raise HTTPException(403, "The key may not read what this filter asks about.")
     first = offset if continuation_token is None else continuation_token
     with service.read(request, response, caller) as con:
-        rows, total = find_calls(
-            con,
-            caller.workspace_id,
-            with_simulated=include_simulated,
-            service_id=service_id,
-            direction=direction,
-            status=status,
-            min_duration=min_duration,
-            max_duration=max_duration,
-            since=start_of(date_from) if date_from else None,
-            until=start_of(date_to + timedelta(days=1)) if date_to else None,
-            limit=limit,
-            offset=first,
-        )
+
+        def read(limit: int, offset: int) -> list[Row]:
+            return find_calls(
+                con,
+                caller.workspace_id,
+                with_simulated=include_simulated,
+                service_id=service_id,
+                direction=direction,
+                status=status,
+                min_duration=min_duration,
+                max_duration=max_duration,
+                since=start_of(date_from) if date_from else None,
+                until=start_of(date_to + timedelta(days=1)) if date_to else None,
+                limit=limit,
+                offset=offset,
+            )
+
+        rows, total = read_page(read, limit, first)
     more = first + limit < total
     link_next(request, response, offset=first + limit, more=more)
     return CallListResponse(
@@ -99,10 +103,11 @@ def get_call_timeline(
     call_id: CallId, caller: Viewer, service: ServiceOf, request: Request, response: Response
 ) -> PlaybackTimeline:
     """When who spoke in one call, what was silent, which tools ran. Null for keys that may not read all of it."""
-    found = get_call(call_id, caller, service, request, response)
-    return found.timeline or PlaybackTimeline.model_validate(
-        dict.fromkeys(PlaybackTimeline.model_fields) | {"duration_seconds": found.call_duration_seconds}
-    )
+    row = _call(call_id, caller, service, request, response)
+    if caller.transcripts and caller.metrics is None:
+        return timeline_of(row)
+    unknown = dict.fromkeys(PlaybackTimeline.model_fields)
+    return PlaybackTimeline.model_validate(unknown | {"duration_seconds": row["duration_seconds"]})
 
 
 @router.get("/calls/{call_id:path}", operation_id="get-call", responses=READ_ERRORS)
@@ -118,9 +123,6 @@ def _call(call_id: str, caller: Caller, service: Service, request: Request, resp
 
 
 def _hidden(service: Service, caller: Caller) -> dict[str, None]:
-    """What a metric would give that the caller may not read."""
-    if caller.metrics is None:
-        return {}
-    given = service.rights(caller).measures
-    shown = {*given, "status"} if "completion_reason" in given else set(given)
-    return {name: None for name in MEASURED if name not in shown}
+    """What a metric would give that the caller may not read; `status` is `completion_reason` in other words."""
+    hidden = hidden_measures(service, caller)
+    return hidden | {"status": None} if "completion_reason" in hidden else hidden

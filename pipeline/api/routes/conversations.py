@@ -11,20 +11,18 @@ from fastapi import Path as InPath
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
-from pipeline.aggregate.queries import Traffic
+from pipeline.aggregate.queries import Row, Traffic
 from pipeline.api.auth import Admin, ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, WRITE_ERRORS, InvalidError
 from pipeline.api.models.conversations import ConversationDetail, ConversationsResponse
 from pipeline.api.moments import Moment
-from pipeline.api.pages import link_next
-from pipeline.api.routes.parameters import Id, ShortId, check_labels, check_range, visible_metric
+from pipeline.api.pages import link_next, read_page
+from pipeline.api.routes.parameters import Id, ShortId, check_labels, check_range, hidden_measures, visible_metric
 from pipeline.api.routing import workspace_router
-from pipeline.api.service import Caller, Service
 from pipeline.erasure import forget_and_publish
 from pipeline.errors import NotFoundError
 from pipeline.reports.conversations import conversation_values, find_conversations, read_conversation
 from pipeline.reports.outcome_filter import Outcome, OutcomeFilter, metrics_of
-from pipeline.reports.readable import MEASURES
 
 router = workspace_router("conversations")
 
@@ -76,12 +74,13 @@ def list_conversations(
             "date_to": date_to,
             "seed": drawn,
         }
-        rows = find_conversations(con, caller.workspace_id, outcome, **chosen, limit=limit, offset=offset)
-        counted = rows
-        if not rows and offset:  # past the last page
-            counted = find_conversations(con, caller.workspace_id, outcome, **chosen, limit=1)
-    found = [{**row, **_hidden_measures(service, caller), "source": row["traffic"]} for row in rows]
-    total = counted[0]["total"] if counted else 0
+
+        def read(limit: int, offset: int) -> list[Row]:
+            return find_conversations(con, caller.workspace_id, outcome, **chosen, limit=limit, offset=offset)
+
+        rows, total = read_page(read, limit, offset)
+    hidden = hidden_measures(service, caller)
+    found = [{**row, **hidden, "source": row["traffic"]} for row in rows]
     again = {} if drawn is None else {"seed": drawn}
     link_next(request, response, offset=offset + limit, more=offset + limit < total, **again)
     return ConversationsResponse.model_validate({"conversations": found, "total": total, "seed": drawn})
@@ -106,7 +105,7 @@ def get_conversation(
         values,
         transcripts=caller.transcripts,
         summary=caller.metrics is None,
-        hidden=_hidden_measures(service, caller),
+        hidden=hidden_measures(service, caller),
     )
 
 
@@ -132,14 +131,6 @@ def forget_conversation(
         raise NotFoundError("This deployment holds another workspace only.")
     found = forget_and_publish(service.store, service.settings, ids=[conversation_id], actor=caller.actor)
     return Erased.model_validate(asdict(found))
-
-
-def _hidden_measures(service: Service, caller: Caller) -> dict[str, None]:
-    """Columns that are metrics, for callers who may read some metrics only."""
-    if caller.metrics is None:
-        return {}
-    given = service.rights(caller).measures
-    return {name: None for name in MEASURES if name not in given}
 
 
 def _outcome(text: str | None) -> Outcome | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path as InPath
@@ -13,7 +14,7 @@ from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import StateCounts
 from pipeline.api.moments import Moment
-from pipeline.api.pages import link_next
+from pipeline.api.pages import link_next, read_page
 from pipeline.api.routing import workspace_router
 from pipeline.api.service import Caller
 from pipeline.errors import NotFoundError
@@ -113,9 +114,7 @@ def list_runs(
 ) -> RunsResponse:
     """Runs of the pipeline, newest first."""
     with service.read(request, response, caller) as con:
-        rows = ledger.runs(con, caller.workspace_id, caller.metric_list, limit, offset)
-        counted = rows or (ledger.runs(con, caller.workspace_id, caller.metric_list, 1, 0) if offset else [])
-    total = counted[0]["total"] if counted else 0
+        rows, total = read_page(partial(ledger.runs, con, caller.workspace_id, caller.metric_list), limit, offset)
     link_next(request, response, offset=offset + limit, more=offset + limit < total)
     return RunsResponse.model_validate({"runs": [_with_states(row, caller) for row in rows], "total": total})
 

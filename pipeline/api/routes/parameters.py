@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import Depends, HTTPException, Query
@@ -15,7 +15,7 @@ from pipeline.api.rows import stored_entity
 from pipeline.api.service import Caller, Service
 from pipeline.catalog.catalog import Metric
 from pipeline.errors import UnknownMetricError
-from pipeline.reports.readable import has_fixed_labels
+from pipeline.reports.readable import MEASURES, has_fixed_labels
 
 MetricKey = Annotated[
     str, InPath(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$", description="Lowercase and underscores.")
@@ -76,6 +76,14 @@ def visible_metric(service: Service, caller: Caller, key: str) -> Metric:
     return metric
 
 
+def hidden_measures(service: Service, caller: Caller) -> dict[str, None]:
+    """Columns of conversations that are metrics, for callers who may read some metrics only."""
+    if caller.metrics is None:
+        return {}
+    given = service.rights(caller).measures
+    return {name: None for name in MEASURES if name not in given}
+
+
 def check_labels(caller: Caller, metric: Metric) -> None:
     """Refuse labels that can quote what was said to who may not read it."""
     if not caller.transcripts and not has_fixed_labels(metric.definition):
@@ -84,7 +92,7 @@ def check_labels(caller: Caller, metric: Metric) -> None:
         )
 
 
-def check_range(date_from: datetime | None, date_to: datetime | None) -> None:
+def check_range(date_from: date | None, date_to: date | None) -> None:
     """Refuse a range that ends before it starts."""
     if date_from is not None and date_to is not None and date_from > date_to:
         raise InvalidError([(("query", "date_from"), "later than date_to; exchange them")])

@@ -15,8 +15,8 @@ from pipeline.api.routes.parameters import check_range
 from pipeline.api.routing import workspace_router
 from pipeline.api.service import Caller
 from pipeline.reports.values import HIDDEN_FAILURE
-from pipeline.status import Status, read_status
-from pipeline.window import HOUR, floor_hour
+from pipeline.status import Status, hours_asked, read_status
+from pipeline.window import HOUR
 
 router = workspace_router("runs")
 
@@ -42,8 +42,7 @@ def get_status(
     check_range(date_from, date_to)
     now = datetime.now(UTC)
     try:
-        last = date_to or floor_hour(now) + HOUR
-        first = date_from or last - service.settings.window_hours * HOUR
+        first, last = hours_asked(service.settings, date_from, date_to, now)
     except OverflowError:
         raise InvalidError([(("query", "date_to"), "outside of what can be computed")]) from None
     if last - first > _MOST_HOURS * HOUR:

@@ -14,7 +14,7 @@ from pipeline.api.auth import ServiceOf, Viewer
 from pipeline.api.errors import READ_ERRORS, InvalidError
 from pipeline.api.models.values import BreakdownResponse, MetricListResponse, SingleValuesResponse
 from pipeline.api.moments import Moment
-from pipeline.api.pages import link_next
+from pipeline.api.pages import link_next, read_page
 from pipeline.api.routes.parameters import (
     Filters,
     Id,
@@ -135,11 +135,11 @@ def list_single_values(
             "date_from": date_from,
             "date_to": date_to,
         }
-        rows = single_values(con, caller.workspace_id, **chosen, limit=limit, offset=offset)
-        total = rows[0]["total"] if rows else 0
-        if not rows and offset:  # past the last page
-            first = single_values(con, caller.workspace_id, **chosen, limit=1)
-            total = first[0]["total"] if first else 0
+
+        def read(limit: int, offset: int) -> list[Row]:
+            return single_values(con, caller.workspace_id, **chosen, limit=limit, offset=offset)
+
+        rows, total = read_page(read, limit, offset)
     link_next(request, response, offset=offset + limit, more=offset + limit < total)
     shown = [single_value(row, transcripts=caller.transcripts) for row in service.shown(caller, rows)]
     return SingleValuesResponse.model_validate({"values": shown, "total": total})

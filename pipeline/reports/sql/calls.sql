@@ -1,15 +1,7 @@
--- reads: conversations
+-- reads: conversations; macro call_status
 -- leaves: nothing; answers with calls under the contract's words for their end, newest first, and `total` without the limit
 WITH named AS (
-    SELECT
-        *,
-        CASE
-            WHEN completion_reason IS NULL THEN 'unknown'
-            WHEN completion_reason = 'no_answer' THEN 'no-answer'
-            WHEN completion_reason = 'cancelled' THEN 'canceled'
-            WHEN completion_reason = 'error' THEN 'failed'
-            ELSE 'completed'
-        END AS status
+    SELECT *, call_status(completion_reason) AS status
     FROM conversations
     WHERE workspace_id = $workspace_id
 )
@@ -17,7 +9,6 @@ WITH named AS (
 SELECT * EXCLUDE (turns, intelligence), count(*) OVER () AS total
 FROM named
 WHERE ($with_simulated OR traffic = 'production')
-    AND ($id::VARCHAR IS NULL OR conversation_id = $id)
     AND ($service_id::VARCHAR IS NULL OR service_id = $service_id)
     AND ($direction::VARCHAR IS NULL OR direction = $direction)
     AND ($status::VARCHAR IS NULL OR status = $status)
